@@ -1,0 +1,39 @@
+# Two commands, each of which sets up all it needs:
+#   make demo   train the fraud recipe on generated transactions and show where the report is
+#   make test   lint, types and tests
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types tests clean
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV := $(shell command -v uv 2>/dev/null)
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -3
+
+# The environment is made again only when what is to be installed has changed.
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(if $(UV),$(UV) venv --quiet --python $(PYTHON) $(VENV),$(PYTHON) -m venv $(VENV))
+	@echo "Installing into $(VENV) (the first time this takes a few minutes)"
+	@$(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check) --editable '.[fraud,dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/zoo train fraud
+
+test: lint types tests
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	@$(BIN)/mypy
+
+tests: $(STAMP)
+	@$(BIN)/pytest
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

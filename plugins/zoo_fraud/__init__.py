@@ -1,0 +1,1 @@
+"""Fraud detection on transactions: the `fraud` domain of the model zoo."""

@@ -1,0 +1,150 @@
+"""The architectures of the fraud domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+import zoo
+from zoo_fraud.layers import (
+    CategoryEmbedding,
+    EnsembleDense,
+    FeatureProjection,
+    MemberLogits,
+    NumberEmbedding,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableModel(zoo.Model):
+    """What the models of this domain share: embedded features and their transfer.
+
+    Their parts, from input to output, are `embedding`, `trunk` and `head`.
+    """
+
+    embedding: int = zoo.setting(16, "Size of a feature's vector.", minimum=1)
+
+    def embed(self, space: zoo.Space) -> tuple[dict[str, Any], Any]:
+        """Return the inputs by name, and their vectors [batch, features, embedding]."""
+        number, category = space.inputs["number"], space.inputs["category"]
+        edges = np.asarray(space.arrays["edges"])
+        inputs = {
+            "number": keras.Input(number.shape, dtype="float32", name="number"),
+            "category": keras.Input(category.shape, dtype="int32", name="category"),
+        }
+        layer = NumberEmbedding(
+            self.embedding, bins=edges.shape[1] - 1, edges=edges, name="number_embedding"
+        )
+        vectors = layer(inputs["number"])
+        if category.sizes:
+            layer = CategoryEmbedding(category.sizes, self.embedding, name="category_embedding")
+            vectors = keras.layers.Concatenate(axis=1)([vectors, layer(inputs["category"])])
+        return inputs, vectors
+
+    def parts(self, model: keras.Model) -> list[tuple[str, list[keras.Layer]]]:
+        layers: dict[str, list[keras.Layer]] = {"embedding": [], "trunk": [], "head": []}
+        for layer in model.layers:
+            if layer.weights:
+                layers[_part(layer.name)].append(layer)
+        return [(name, found) for name, found in layers.items() if found]
+
+    def transfer(
+        self,
+        source: keras.Model,
+        source_space: zoo.Space,
+        target: keras.Model,
+        space: zoo.Space,
+    ) -> None:
+        """Carry weights over, feature by feature where the tables' columns differ.
+
+        Features are matched by name. Those that only the target has keep their initial
+        weights; bin edges are the target's own.
+        """
+        features = _shared(_features(source_space), _features(space))
+        numbers = _shared(
+            list(source_space.inputs["number"].names), list(space.inputs["number"].names)
+        )
+        known = {variable.path: variable for variable in source.variables}
+        for variable in target.variables:
+            match = known.get(variable.path)
+            layer, _, name = variable.path.rpartition("/")
+            if match is None or name == "edges" or match.shape[1:] != variable.shape[1:]:
+                continue
+            if layer.endswith("number_embedding"):
+                _copy_rows(match, variable, numbers)
+            elif layer.endswith("projection") and name in ("kernel", "signs"):
+                _copy_rows(match, variable, features)
+            elif match.shape == variable.shape:
+                variable.assign(match)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TabM(TableModel):
+    """An ensemble of multilayer perceptrons that share all but a few of their weights.
+
+    Gorishniy, Kotelnikov and Babenko, TabM (arXiv:2410.24210). The output holds a logit
+    of each member; the prediction is their mean probability.
+    """
+
+    members: int = zoo.setting(16, "Models in the ensemble.", minimum=1)
+    width: int = zoo.setting(128, "Hidden units of a layer.", minimum=1)
+    depth: int = zoo.setting(2, "Hidden layers.", minimum=1)
+    dropout: float = zoo.setting(0.1, "Share of hidden units left out.", minimum=0, maximum=0.9)
+
+    def build(self, space: zoo.Space) -> keras.Model:
+        """Return a model of float32 logits [batch, members]."""
+        inputs, vectors = self.embed(space)
+        units = FeatureProjection(self.width, self.members, name="projection")(vectors)
+        for depth in range(self.depth):
+            if depth:
+                units = EnsembleDense(self.width, name=f"dense_{depth}")(units)
+            units = keras.layers.ReLU(name=f"relu_{depth}")(units)
+            units = keras.layers.Dropout(self.dropout, name=f"dropout_{depth}")(units)
+        return keras.Model(inputs, MemberLogits(dtype="float32", name="head")(units), name="tabm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MLP(TableModel):
+    """A multilayer perceptron on embedded features (arXiv:2203.05556)."""
+
+    width: int = zoo.setting(256, "Hidden units of a layer.", minimum=1)
+    depth: int = zoo.setting(3, "Hidden layers.", minimum=1)
+    dropout: float = zoo.setting(0.2, "Share of hidden units left out.", minimum=0, maximum=0.9)
+
+    def build(self, space: zoo.Space) -> keras.Model:
+        """Return a model of a float32 logit [batch, 1]."""
+        inputs, vectors = self.embed(space)
+        units = FeatureProjection(self.width, name="projection")(vectors)
+        for depth in range(self.depth):
+            if depth:
+                units = keras.layers.Dense(self.width, name=f"dense_{depth}")(units)
+            units = keras.layers.ReLU(name=f"relu_{depth}")(units)
+            units = keras.layers.Dropout(self.dropout, name=f"dropout_{depth}")(units)
+        return keras.Model(inputs, MemberLogits(dtype="float32", name="head")(units), name="mlp")
+
+
+def _part(layer: str) -> str:
+    if layer.endswith("embedding") or layer == "projection":
+        return "embedding"
+    return "head" if layer == "head" else "trunk"
+
+
+def _features(space: zoo.Space) -> list[str]:
+    return [*space.inputs["number"].names, *space.inputs["category"].names]
+
+
+def _shared(source: list[str], target: list[str]) -> list[tuple[int, int]]:
+    """Return the places in both lists of the names that stand in both."""
+    places = {name: place for place, name in enumerate(source)}
+    return [(places[name], place) for place, name in enumerate(target) if name in places]
+
+
+def _copy_rows(source: Any, target: Any, rows: list[tuple[int, int]]) -> None:
+    value = keras.ops.convert_to_numpy(target).copy()
+    given = keras.ops.convert_to_numpy(source)
+    for source_row, target_row in rows:
+        value[target_row] = given[source_row]
+    target.assign(value)

@@ -1,0 +1,187 @@
+"""The fraud task: what transactions, scores and alerts mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import keras
+import numpy as np
+from scipy.special import expit, logit
+
+import zoo
+from zoo_fraud import baselines, figures, reasons
+from zoo_fraud.losses import MemberCrossEntropy
+from zoo_fraud.metrics import DailyCards
+from zoo_fraud.preprocessing import TablePreprocessing
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectFraud(zoo.Task):
+    """Scores each transaction and raises alerts within a daily budget.
+
+    An example has `number` (float32 [features], NaN where missing), `category` (object
+    [features]), `label` (0 or 1), `id`, `time`, `day`, `card` and `amount`. A prediction
+    has `probability`, calibrated, and `alert`.
+    """
+
+    monitor: ClassVar[str] = "average_precision"
+    preprocessing: ClassVar[type[zoo.Preprocessing]] = TablePreprocessing
+
+    cards_a_day: int = zoo.setting(100, "Cards that can be checked a day.", minimum=1)
+    alert_cost: float = zoo.setting(5.0, "Cost of checking a card, in the amounts' currency.")
+    precision: float = zoo.setting(
+        0.5, "Precision at which recall is reported.", minimum=0, maximum=1
+    )
+    objective: Literal["cross-entropy", "focal"] = zoo.setting(
+        "cross-entropy", "Loss; `focal` weighs easy examples down (arXiv:1708.02002)."
+    )
+    focal_gamma: float = zoo.setting(2.0, "How strongly `focal` does so.", minimum=0)
+    class_weight: Literal["none", "balanced"] = zoo.setting(
+        "none", "`balanced` makes frauds weigh as much as all else in the loss."
+    )
+    bins: int = zoo.setting(48, "Bins of the piecewise-linear encoding.", minimum=2)
+    minimum_count: int = zoo.setting(
+        20, "Occurrences below which a category counts as unseen.", minimum=1
+    )
+
+    def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> TablePreprocessing:
+        columns = train[np.arange(len(train))]
+        frauds = int(np.sum(columns["label"] == 1))
+        balance = (len(train) - frauds) / max(frauds, 1)
+        return TablePreprocessing.fit(
+            columns,
+            info.facts["numbers"],
+            info.facts["categories"],
+            bins=self.bins,
+            minimum_count=self.minimum_count,
+            positive_weight=balance if self.class_weight == "balanced" else 1.0,
+        )
+
+    def loss(self) -> keras.losses.Loss:
+        return MemberCrossEntropy(self.focal_gamma if self.objective == "focal" else 0.0)
+
+    def decode(self, outputs: np.ndarray, decision: Mapping[str, float]) -> Batch:
+        probability = expit(_logit(outputs) / decision.get("temperature", 1.0))
+        return {
+            "probability": probability,
+            "alert": probability >= decision.get("threshold", 0.5),
+        }
+
+    def tune(self, truth: Batch, outputs: np.ndarray) -> dict[str, float]:
+        """Choose temperature and threshold on validation.
+
+        The threshold raises alerts for `cards_a_day` cards on an average day.
+        """
+        raw = _logit(outputs)
+        temperature = zoo.fit_temperature(raw, truth["label"])
+        probability = expit(raw / temperature)
+        label = truth["label"]
+        days = len(np.unique(truth["day"]))
+        return {
+            "temperature": temperature,
+            "threshold": _budget_threshold(truth, probability, self.cards_a_day * days),
+            "calibration_before": zoo.expected_calibration_error(expit(raw), label),
+            "calibration_after": zoo.expected_calibration_error(probability, label),
+        }
+
+    def metrics(self, truth: Batch, predictions: Batch) -> list[zoo.Metric]:
+        score = predictions["probability"]
+        ranking = zoo.Ranking(truth["label"], score)
+        cards = self._daily_cards(truth, predictions)
+        k, percent = self.cards_a_day, round(100 * self.precision)
+        return [
+            zoo.Metric("average_precision", "Average precision", ranking.average_precision),
+            zoo.Metric("roc_auc", "ROC AUC", ranking.roc_auc),
+            zoo.Metric(
+                "card_precision", f"Card precision@{k}", lambda weights: cards.precision(weights, k)
+            ),
+            zoo.Metric(
+                "recall_at_precision",
+                f"Recall at {percent} % precision",
+                lambda weights: ranking.recall_at_precision(weights, self.precision),
+            ),
+            zoo.Metric(
+                "daily_cost",
+                f"Cost a day, {k} cards checked",
+                lambda weights: cards.cost(weights, k, self.alert_cost),
+                higher_is_better=False,
+            ),
+        ]
+
+    def units(self, truth: Batch) -> np.ndarray:
+        return truth["card"]
+
+    def baselines(self, preprocessing: zoo.Preprocessing) -> Mapping[str, zoo.Baseline]:
+        return {
+            "Largest amount first": baselines.by_amount,
+            "Logistic regression": baselines.logistic_regression(preprocessing),
+            "Gradient boosting": baselines.gradient_boosting(preprocessing),
+        }
+
+    def figures(
+        self, truth: Batch, predictions: Batch, decision: Mapping[str, float]
+    ) -> list[zoo.Figure]:
+        return [
+            figures.precision_recall(truth, predictions, decision),
+            figures.daily_cards(self._daily_cards(truth, predictions), self.cards_a_day, truth),
+            figures.budget(self._daily_cards(truth, predictions), truth, self.cards_a_day),
+            figures.reliability(truth, predictions),
+        ]
+
+    def explain(
+        self,
+        model: keras.Model,
+        preprocessing: zoo.Preprocessing,
+        batch: Batch,
+        predictions: Batch,
+    ) -> Batch:
+        """Give each alert the features that raised its score most."""
+        return {"reasons": reasons.reasons(model, preprocessing, batch, predictions["alert"])}
+
+    def records(self, batch: Batch, predictions: Batch) -> Iterator[dict[str, Any]]:
+        for row in range(len(batch["id"])):
+            record = {
+                "id": _plain(batch["id"][row]),
+                "time": str(batch["time"][row]),
+                "probability": round(float(predictions["probability"][row]), 6),
+                "alert": bool(predictions["alert"][row]),
+            }
+            if "reasons" in predictions:
+                record["reasons"] = predictions["reasons"][row]
+            yield record
+
+    def _daily_cards(self, truth: Batch, predictions: Batch) -> DailyCards:
+        return DailyCards(
+            truth["day"],
+            truth["card"],
+            truth["label"],
+            predictions["probability"],
+            truth["amount"],
+        )
+
+
+def _logit(outputs: np.ndarray) -> np.ndarray:
+    """Return one logit for each example: that of the members' mean probability."""
+    members = np.asarray(outputs, np.float64).reshape(len(outputs), -1)
+    if members.shape[1] == 1:
+        return members[:, 0]
+    return logit(np.clip(expit(members).mean(axis=1), 1e-12, 1 - 1e-12))
+
+
+def _budget_threshold(truth: Batch, probability: np.ndarray, card_days: int) -> float:
+    """Return the threshold at which so many (card, day) pairs have an alert."""
+    _, cards = np.unique(truth["card"], return_inverse=True)
+    pair = truth["day"].astype(np.int64) * (cards.max() + 1) + cards
+    _, codes = np.unique(pair, return_inverse=True)
+    riskiest = np.zeros(codes.max() + 1)
+    np.maximum.at(riskiest, codes, probability)
+    ranked = np.sort(riskiest)[::-1]
+    return float(ranked[min(card_days, len(ranked)) - 1])
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,286 @@
+"""Stages, checkpoints and exact resumption, on the smallest plugin."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import toy
+
+import zoo
+from zoo.api import resolve
+from zoo.distribution import distribute
+from zoo.errors import ConfigError, DivergedError
+from zoo.registry import registry
+from zoo.storage import read_lines
+from zoo.training.checkpoints import Checkpoint, Checkpoints, Progress
+from zoo.training.config import Stage, TrainConfig
+from zoo.training.optimizer import build_optimizer
+from zoo.training.stages import active_stages, learning_rates, set_trainable
+
+
+@pytest.fixture(autouse=True)
+def _toy() -> None:
+    if "toy" not in {plugin.name for plugin in registry().plugins()}:
+        registry().register(toy, "toy")
+
+
+def _weights(run: zoo.Run) -> list[np.ndarray]:
+    return zoo.load(run.path).model.get_weights()
+
+
+def _same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    return all(a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True))
+
+
+def test_one_seed_gives_one_result_and_another_seed_another(tmp_path: Path) -> None:
+    first, again, other = (
+        zoo.train("toy", runs=tmp_path, settings={"seed": seed}) for seed in (3, 3, 4)
+    )
+    assert _same(_weights(first), _weights(again))
+    assert not _same(_weights(first), _weights(other))
+
+
+def test_caching_and_accumulated_order_do_not_change_the_result(tmp_path: Path) -> None:
+    kept = zoo.train("toy", runs=tmp_path, settings={"train.memory_gb": 1.0})
+    read_again = zoo.train("toy", runs=tmp_path, settings={"train.memory_gb": 0.0})
+    assert _same(_weights(kept), _weights(read_again))
+
+
+def test_a_trained_model_beats_the_trivial_one(tmp_path: Path) -> None:
+    settings = {"train.stages": [{"epochs": 40}], "train.learning_rate": 0.02}
+    run = zoo.train("toy", runs=tmp_path, settings=settings)
+    model, baseline = (system["values"]["auc"] for system in run.evaluation["systems"])
+    assert model["low"] > baseline["value"] == 0.5
+    assert model["low"] <= model["value"] <= model["high"]
+
+
+_SCRIPT = """
+import sys
+import toy, zoo
+from zoo.registry import registry
+registry().register(toy, "toy")
+if sys.argv[1] == "train":
+    zoo.train("toy", runs=sys.argv[2], settings={settings})
+else:
+    from zoo.api import resume
+    resume(sys.argv[2])
+"""
+_SLOW = {
+    "data.count": 400,
+    "train.checkpoint_seconds": 0,
+    "train.ema": 0.9,
+    "train.clip_norm": 1.0,
+    "train.stages": [
+        {"name": "head", "trainable": ["head"], "epochs": 2},
+        {"name": "all", "epochs": 4, "layer_decay": 0.5},
+    ],
+}
+
+
+def _start(*arguments: str) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join([str(Path(toy.__file__).parent), *sys.path])
+    return subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT.replace("{settings}", repr(_SLOW)), *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _steps_done(runs: Path) -> int:
+    return sum(1 for _ in runs.glob("*/checkpoints/stage-*"))
+
+
+def test_killed_at_random_steps_and_resumed_gives_the_same_bits(tmp_path: Path) -> None:
+    whole = zoo.train("toy", runs=tmp_path / "whole", settings=_SLOW)
+    generator = np.random.default_rng(int(time.time()))
+    process = _start("train", str(tmp_path / "killed"))
+    for _ in range(2):
+        deadline = time.monotonic() + 120
+        while not _steps_done(tmp_path / "killed") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(generator.uniform(0, 0.4))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        (path,) = (tmp_path / "killed").iterdir()
+        process = _start("resume", str(path))
+    assert process.wait(timeout=300) == 0
+    killed = zoo.Run(path)
+    assert killed.about["status"] == "finished"
+    assert _same(_weights(whole), _weights(killed))
+    assert _metrics(whole) == _metrics(killed)
+
+
+def _metrics(run: zoo.Run) -> list[dict[str, object]]:
+    times = {"seconds", "spent"}
+    events = read_lines(run.path / "metrics.jsonl")
+    return [{k: v for k, v in event.items() if k not in times} for event in events]
+
+
+class _StopAt:
+    """Interrupts a run after some step, as Ctrl-C does."""
+
+    def __init__(self, stage: int, step: int) -> None:
+        self.place = (stage, step)
+
+    def on_step(self, progress: Progress, steps: int, loss: float) -> None:
+        if (progress.stage, progress.step) == self.place:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def on_event(self, event: dict[str, object]) -> None:
+        pass
+
+
+@pytest.mark.parametrize("place", [(0, 1), (0, 26), (1, 7), (1, 52)])
+def test_interrupted_run_writes_a_checkpoint_and_resumes_exactly(
+    tmp_path: Path, place: tuple[int, int]
+) -> None:
+    settings = {**_SLOW, "train.checkpoint_seconds": 1000}
+    whole = zoo.train("toy", runs=tmp_path / "whole", settings=settings)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train("toy", runs=tmp_path, settings=settings, listeners=[_StopAt(*place)])
+    (path,) = (each for each in tmp_path.iterdir() if each.name != "whole")
+    assert zoo.Run(path).about["status"] == "interrupted"
+    assert (path / "report.html").exists()
+    resumed = zoo.api.resume(path)
+    assert _same(_weights(whole), _weights(resumed))
+
+
+def test_torn_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=3)
+    for step in (1, 2, 3):
+        arrays = {"a": np.arange(step), "b": np.ones(3, np.float32)}
+        checkpoints.save(Checkpoint(Progress(step=step), arrays, best=[np.zeros(step)]))
+    newest = checkpoints.paths()[-1] / "arrays.npz"
+    newest.write_bytes(newest.read_bytes()[:-20])
+    found, damaged = checkpoints.latest()
+    assert found is not None
+    assert found.progress.step == 2
+    assert np.array_equal(found.arrays["a"], [0, 1])
+    assert [len(each) for each in found.best] == [2]
+    assert [path.name for path in damaged] == ["stage-00-step-000000003"]
+
+
+def test_old_checkpoints_are_deleted(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    for step in range(5):
+        checkpoints.save(Checkpoint(Progress(step=step), {}))
+    assert [path.name[-1] for path in checkpoints.paths()] == ["3", "4"]
+
+
+def test_diverging_loss_stops_with_advice_and_keeps_a_report(tmp_path: Path) -> None:
+    settings = {"train.learning_rate": 1e30, "train.optimizer": "sgd", "train.warmup": 0.0}
+    with pytest.raises(DivergedError, match="not a number") as caught:
+        zoo.train("toy", runs=tmp_path, settings=settings)
+    assert "train.learning_rate" in caught.value.hint
+    (path,) = tmp_path.iterdir()
+    assert zoo.Run(path).about["status"] == "diverged"
+    assert (path / "report.html").exists()
+
+
+def test_patience_ends_a_stage_early(tmp_path: Path) -> None:
+    settings = {
+        "train.stages": [{"epochs": 30}],
+        "train.patience": 2,
+        "train.learning_rate": 0.0,
+    }
+    run = zoo.train("toy", runs=tmp_path, settings=settings)
+    assert len([event for event in run.events() if event["event"] == "epoch"]) == 3
+
+
+def test_frozen_parts_keep_their_weights(tmp_path: Path) -> None:
+    first = zoo.train("toy", runs=tmp_path)
+    settings = {"train.stages": [{"name": "head", "trainable": ["head"], "epochs": 2}]}
+    second = zoo.train("toy", runs=tmp_path, weights=str(first.path), settings=settings)
+    before, after = (zoo.load(run.path).model for run in (first, second))
+    for layer in ("body", "head"):
+        pairs = zip(
+            before.get_layer(layer).get_weights(), after.get_layer(layer).get_weights(), strict=True
+        )
+        equal = all(np.array_equal(a, b) for a, b in pairs)
+        assert equal == (layer == "body")
+
+
+def test_stages_depend_on_where_the_run_starts() -> None:
+    stages = [
+        Stage(name="head", when="transfer"),
+        Stage(name="long", when="scratch"),
+        Stage(name="all"),
+    ]
+    assert [each.name for each in active_stages(stages, transfer=True)] == ["head", "all"]
+    assert [each.name for each in active_stages(stages, transfer=False)] == ["long", "all"]
+    with pytest.raises(ConfigError, match="from scratch"):
+        active_stages(stages[:1], transfer=False)
+
+
+def test_unknown_part_is_named_with_those_there_are() -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="head")])
+    with pytest.raises(ConfigError) as caught:
+        set_trainable([("head", model.layers)], Stage(trainable=("backbone*",)))
+    assert "backbone" in caught.value.message
+    assert "head" in caught.value.hint
+
+
+def test_layerwise_decay_scales_each_parts_update() -> None:
+    layers = [keras.layers.Dense(1, use_bias=False, name=name) for name in ("low", "mid", "top")]
+    model = keras.Sequential([keras.Input((1,)), *layers])
+    parts = [(layer.name, [layer]) for layer in layers]
+    stage = Stage(layer_decay=0.1)
+    config = TrainConfig(optimizer="sgd", learning_rate=1.0, schedule="constant", warmup=0.0)
+    optimizer = build_optimizer(
+        config, stage, steps=10, scale=1.0, rates=learning_rates(parts, stage.layer_decay)
+    )
+    before = [layer.get_weights()[0].copy() for layer in layers]
+    optimizer.build(model.trainable_variables)
+    optimizer.apply([keras.ops.ones((1, 1))] * 3, model.trainable_variables)
+    steps = [
+        float((old - layer.get_weights()[0]).item())
+        for old, layer in zip(before, layers, strict=True)
+    ]
+    assert steps == pytest.approx([0.01, 0.1, 1.0], rel=1e-5)
+
+
+def test_two_replicas_learn_what_one_learns(tmp_path: Path) -> None:
+    """Two logical CPU devices have to be made before TensorFlow starts, so in a process."""
+    script = _SCRIPT.replace(
+        "{settings}",
+        repr({"strategy.kind": "mirrored", "strategy.devices": 2, **_REPLICAS}),
+    )
+    path = os.pathsep.join([str(Path(toy.__file__).parent), *sys.path])
+    subprocess.run(
+        [sys.executable, "-c", script, "train", str(tmp_path / "two")],
+        env={**os.environ, "PYTHONPATH": path},
+        check=True,
+        capture_output=True,
+    )
+    (two,) = (tmp_path / "two").iterdir()
+    one = zoo.train("toy", runs=tmp_path / "one", settings=_REPLICAS)
+    assert zoo.Run(two).about["device"]["replicas"] == 2
+    for single, double in zip(_weights(one), _weights(zoo.Run(two)), strict=True):
+        np.testing.assert_allclose(single, double, rtol=1e-5, atol=1e-6)
+
+
+# Replicas draw dropout masks of their own, and only float32 adds up alike.
+_REPLICAS = {"model.dropout": 0.0, "strategy.precision": "float32"}
+
+
+def test_a_batch_that_replicas_cannot_share_is_refused() -> None:
+    strategy = zoo.strategy("toy/plain", kind="single")
+    assert distribute(strategy).batch_size(7) == 7
+    recipe = resolve("toy", settings={"train.batch_size": 0} | {"train.batch_size": 16})
+    assert recipe.train.batch_size == 16
+
+
+def test_several_seeds_show_their_spread(tmp_path: Path) -> None:
+    run = zoo.train("toy", runs=tmp_path, seeds=3)
+    rows = run.evaluation["seeds"]
+    assert [row["seed"] for row in rows] == [0, 1, 2]
+    assert rows[0]["values"]["auc"] == run.evaluation["systems"][0]["values"]["auc"]["value"]
+    assert len({row["values"]["auc"] for row in rows}) > 1

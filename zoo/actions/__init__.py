@@ -1,0 +1,1 @@
+"""What a user does with a recipe or a bundle: check data, train, evaluate, predict, report."""

@@ -1,0 +1,54 @@
+"""Measures a trained model on labelled data it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo import bundle as bundles
+from zoo.actions.measure import measure_bundle
+from zoo.data.examples import all_rows
+from zoo.errors import DataError
+from zoo.recipe import EvaluationConfig
+from zoo.settings import cache_folder
+
+
+def evaluate(
+    path: Path | str,
+    *,
+    data: str = "",
+    settings: Mapping[str, Any],
+    samples: int,
+) -> dict[str, Any]:
+    """Return the content of an `evaluation.json` for a bundle.
+
+    Args:
+        path: of a run or a bundle.
+        data: labelled files; empty for the test split it was trained beside.
+        settings: of the dataset, by name.
+        samples: bootstrap samples.
+
+    Raises:
+        DataError: no example is readable and labelled.
+    """
+    bundle = bundles.load(path).with_dataset(**settings)
+    config = EvaluationConfig(samples=samples)
+    if data:
+        examples, findings = bundle.dataset.read(data, cache=cache_folder())
+        if not len(examples):
+            raise DataError(
+                f"No example in {data} can be read: {findings[0].message if findings else 'empty'}",
+                hint="`zoo check-data` lists everything that is wrong.",
+            )
+        if "label" not in all_rows(examples):
+            raise DataError(
+                f"The examples in {data} have no labels, so there is nothing to measure against.",
+                hint="Use `zoo predict` for files without labels.",
+            )
+        split = data
+    else:
+        loaded = bundle.dataset.load(seed=bundle.about["seed"], cache=cache_folder())
+        examples, split = loaded.splits["test"], "test"
+    evaluation, _ = measure_bundle(bundle, examples, config, split=split)
+    return evaluation

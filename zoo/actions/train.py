@@ -1,0 +1,357 @@
+"""Trains a recipe: from data to a bundle, its figures and its report, in one run folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo import bundle as bundles
+from zoo.actions.measure import measure_bundle, store
+from zoo.bundle import Bundle
+from zoo.components import Data, Preprocessing
+from zoo.config import from_file, to_toml
+from zoo.data.examples import EncodedExamples, all_rows
+from zoo.distribution import Distribution, distribute
+from zoo.errors import DataError, DivergedError, StorageError
+from zoo.evaluation.evaluate import encoded_outputs, measure, model_outputs
+from zoo.recipe import Recipe, resolve_recipe
+from zoo.registry import Registry, registry
+from zoo.runs import Run, lock
+from zoo.settings import cache_folder
+from zoo.storage import write_text
+from zoo.training.checkpoints import Checkpoint, Checkpoints
+from zoo.training.loop import Listener, Trainer, Validation
+from zoo.training.stages import active_stages
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is carried out; unlike a recipe's settings, none of it changes the result.
+
+    Attributes:
+        command: how to repeat the run, for the report.
+        listeners: who follows it.
+        plugins: where components are looked up.
+    """
+
+    command: str = ""
+    listeners: Sequence[Listener] = ()
+    plugins: Registry | None = None
+
+
+def train(recipe: Recipe, runs: Path, options: Options, *, seeds: int = 1) -> Run:
+    """Carry out a recipe.
+
+    Args:
+        recipe: what to do.
+        runs: the folder in which the run gets its own.
+        options: how to follow it.
+        seeds: repeat training with so many seeds, to show the spread of the figures.
+
+    Raises:
+        DataError: the data cannot be used.
+        DivergedError: training diverged; the run's folder keeps what there is.
+        StorageError: a file cannot be written; what was finished stays.
+    """
+    run = Run.create(runs, recipe.address, _about(recipe, options, seeds))
+    write_text(run.path / "config.toml", to_toml(recipe.resolved.dump()))
+    return _carry_out(recipe, run, options)
+
+
+def resume(path: Path, options: Options) -> Run:
+    """Go on with a run that was interrupted, from its last whole checkpoint.
+
+    Raises:
+        ConfigError: there is no run at `path`.
+        DataError: the data are no longer those the run began with.
+    """
+    run = Run(path)
+    if run.about["status"] == "finished":
+        return run
+    plugins = options.plugins or registry()
+    recipe = resolve_recipe("", [from_file(run.path / "config.toml")], plugins)
+    return _carry_out(recipe, run, options)
+
+
+def _carry_out(recipe: Recipe, run: Run, options: Options) -> Run:
+    """Train and measure all seeds of a run, skipping what is done already."""
+    with _status(run):
+        seconds = dict(run.about.get("seconds") or {})
+        began = time.monotonic()
+        data = _load(recipe, run)
+        seconds["data"] = round(time.monotonic() - began, 1)
+        run.update(seconds=seconds)
+        _train_and_measure(recipe, run, data, options, baselines=True)
+        _repeat(recipe, run, data, options)
+        run.update(status="finished", finished=_now())
+    _write_report(run)
+    return run
+
+
+def _repeat(recipe: Recipe, run: Run, data: Data, options: Options) -> None:
+    """Train with the further seeds and add their figures to the run's evaluation."""
+    seeds = run.about["seeds"]
+    if seeds == 1:
+        return
+    rows = [_seed_row(run, recipe.seed)]
+    for seed in range(recipe.seed + 1, recipe.seed + seeds):
+        path = run.path / "seeds" / str(seed)
+        other = replace(recipe, seed=seed)
+        if not (path / "run.json").exists():
+            path.mkdir(parents=True, exist_ok=True)
+            Run.at(path, {**_about(other, options, 1), "name": f"{run.path.name}, seed {seed}"})
+        part = Run(path)
+        if part.about["status"] != "finished":
+            with _status(part):
+                _train_and_measure(other, part, data, options, baselines=False)
+                part.update(status="finished", finished=_now())
+        rows.append(_seed_row(part, seed))
+    run.write("evaluation.json", {**run.evaluation, "seeds": rows})
+
+
+def _seed_row(run: Run, seed: int) -> dict[str, Any]:
+    values = run.evaluation["systems"][0]["values"]
+    return {"seed": seed, "values": {name: each["value"] for name, each in values.items()}}
+
+
+def _load(recipe: Recipe, run: Run) -> Data:
+    data = recipe.dataset.load(seed=recipe.seed, cache=cache_folder())
+    errors = [finding for finding in data.findings if finding.level == "error"]
+    if errors:
+        raise DataError(
+            "\n".join(f"{each.where}: {each.message}" for each in errors[:10]),
+            hint="`zoo check-data` lists everything that is wrong.",
+        )
+    previous = run.path / "data.json"
+    if previous.exists() and run.read("data.json")["fingerprint"] != data.info.fingerprint:
+        raise DataError(
+            f"The data at {data.info.source} are not those that {run.path} began with.",
+            hint="Bring the old files back, or begin a new run.",
+        )
+    content = {**vars(data.info), "findings": [vars(finding) for finding in data.findings]}
+    run.write("data.json", content)
+    plugin = run.about["plugin"]["distribution"]
+    run.write("lock.json", lock(data.info.fingerprint, recipe.seed, plugin))
+    return data
+
+
+def _train_and_measure(
+    recipe: Recipe, run: Run, data: Data, options: Options, *, baselines: bool
+) -> None:
+    """Take one seed from initial weights to a measured bundle, in the folder of `run`."""
+    if not bundles.is_bundle(run.path):
+        bundle = _train(recipe, run, data, options)
+        bundle.save(run.bundle)
+    if run.evaluation:
+        return
+    began = time.monotonic()
+    bundle = bundles.load(run.bundle, options.plugins)
+    evaluation, figures = measure_bundle(
+        bundle,
+        data.splits["test"],
+        recipe.evaluation,
+        split="test",
+        train=data.splits["train"] if baselines else None,
+    )
+    store(run, evaluation, figures)
+    _add_seconds(run, evaluation=time.monotonic() - began)
+    bundle = replace(bundle, about={**bundle.about, "metrics": evaluation["systems"][0]["values"]})
+    from zoo.report import card
+
+    bundle.save(run.bundle, card(run.path))
+
+
+def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
+    """Train one seed and return its bundle, with its decision chosen on validation."""
+    keras.utils.set_random_seed(recipe.seed)
+    preprocessing = recipe.task.prepare(data.splits["train"], data.info)
+    distribution = distribute(recipe.strategy)
+    with distribution.scope():
+        model = recipe.model.build(preprocessing.space)
+    run.update(device=distribution.describe(), parameters=model.count_params())
+    transferred = _start_from_weights(recipe, model, preprocessing, options)
+    checkpoints = Checkpoints(run.checkpoints, recipe.train.checkpoints)
+    checkpoint = _last_checkpoint(run, checkpoints)
+    trainer = Trainer(
+        model=model,
+        parts=recipe.model.parts(model),
+        loss=recipe.task.loss(),
+        config=recipe.train,
+        stages=active_stages(recipe.train.stages, transfer=transferred),
+        examples=_encode(recipe, preprocessing, data, "train"),
+        distribution=distribution,
+        seed=recipe.seed,
+        checkpoints=checkpoints,
+        validate=_validation(recipe, preprocessing, data, model),
+        listeners=[_Log(run), *options.listeners],
+    )
+    progress = trainer.run(checkpoint)
+    _add_seconds(run, training=progress.seconds)
+    return _bundle(recipe, data, preprocessing, model, distribution)
+
+
+def _start_from_weights(
+    recipe: Recipe, model: keras.Model, preprocessing: Preprocessing, options: Options
+) -> bool:
+    """Set the initial weights the recipe asks for; return whether there are any."""
+    if recipe.weights == "none":
+        return False
+    if bundles.is_bundle(recipe.weights):
+        source = bundles.load(recipe.weights, options.plugins)
+        recipe.model.transfer(source.model, source.preprocessing.space, model, preprocessing.space)
+    else:
+        recipe.model.load_preset(recipe.weights, model)
+    return True
+
+
+def _last_checkpoint(run: Run, checkpoints: Checkpoints) -> Checkpoint | None:
+    checkpoint, damaged = checkpoints.latest()
+    for path in damaged:
+        run.log({"event": "damaged checkpoint", "path": path.name})
+    if checkpoint is None:
+        run.forget_after(0, -1)
+    else:
+        run.forget_after(checkpoint.progress.stage, checkpoint.progress.step)
+    return checkpoint
+
+
+def _encode(
+    recipe: Recipe, preprocessing: Preprocessing, data: Data, split: str
+) -> EncodedExamples:
+    limit = int(recipe.train.memory_gb * 2**30)
+    return EncodedExamples(data.splits[split], preprocessing, limit)
+
+
+def _validation(
+    recipe: Recipe, preprocessing: Preprocessing, data: Data, model: keras.Model
+) -> Any:
+    """Return what measures `model` on the validation split, or None if it is empty."""
+    split = data.splits.get("validation")
+    if split is None or not len(split):
+        return None
+    encoded = _encode(recipe, preprocessing, data, "validation")
+    truth = all_rows(split)
+    targets = preprocessing.targets(truth)
+    task, loss, batch_size = recipe.task, recipe.task.loss(), recipe.evaluation.batch_size
+
+    def validate() -> Validation:
+        outputs = encoded_outputs(model, encoded, batch_size)
+        values = measure(task, truth, task.decode(outputs, {}))
+        if isinstance(loss, keras.losses.Loss):
+            value = loss(targets, np.asarray(outputs, np.float32))
+            values = {"loss": float(keras.ops.convert_to_numpy(value)), **values}
+        metrics = task.metrics(truth, task.decode(outputs, {}))
+        higher = next(each for each in metrics if each.name == task.monitor).higher_is_better
+        score = values[task.monitor]
+        return Validation(values, score if higher else -score)
+
+    return validate
+
+
+def _bundle(
+    recipe: Recipe,
+    data: Data,
+    preprocessing: Preprocessing,
+    trained: keras.Model,
+    distribution: Distribution,
+) -> Bundle:
+    """Rebuild the network in float32 on one device, and choose its decision on validation.
+
+    What is measured afterwards is thus exactly what is shipped.
+    """
+    model = recipe.model.build(preprocessing.space)
+    model.set_weights(trained.get_weights())
+    decision: dict[str, float] = {}
+    split = data.splits.get("validation")
+    if split is not None and len(split):
+        outputs = model_outputs(model, preprocessing, split, recipe.evaluation.batch_size)
+        decision = recipe.task.tune(all_rows(split), outputs)
+    return Bundle(
+        addresses=recipe.addresses,
+        task=recipe.task,
+        architecture=recipe.model,
+        dataset=recipe.dataset,
+        preprocessing=preprocessing,
+        model=model,
+        decision=decision,
+        about={
+            "recipe": recipe.address,
+            "seed": recipe.seed,
+            "data": {"name": data.info.name, "fingerprint": data.info.fingerprint},
+            "precision": distribution.precision,
+            "facts": dict(data.info.facts),
+        },
+    )
+
+
+def _about(recipe: Recipe, options: Options, seeds: int) -> dict[str, Any]:
+    plugins = options.plugins or registry()
+    plugin = plugins.plugin(recipe.address.partition("/")[0])
+    return {
+        "recipe": recipe.address,
+        "summary": recipe.spec.summary,
+        "seed": recipe.seed,
+        "seeds": seeds,
+        "command": options.command,
+        "monitor": recipe.task.monitor,
+        "notice": recipe.task.notice,
+        "components": dict(recipe.addresses),
+        "weights": recipe.weights,
+        "plugin": {
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+        },
+    }
+
+
+@contextmanager
+def _status(run: Run) -> Any:
+    """Record in `run.json` how a run ended, and report what there is of it."""
+    run.update(status="running")
+    try:
+        yield
+    except BaseException as error:
+        status = {DivergedError: "diverged", KeyboardInterrupt: "interrupted"}
+        try:
+            run.update(status=status.get(type(error), "failed"), finished=_now())
+            _write_report(run)
+        except StorageError:
+            pass  # the disk that made the run fail is still full
+        raise
+
+
+def _write_report(run: Run) -> None:
+    from zoo.report import render
+
+    render(run.path)
+
+
+def _add_seconds(run: Run, **seconds: float) -> None:
+    rounded = {name: round(value, 1) for name, value in seconds.items()}
+    run.update(seconds={**run.about.get("seconds", {}), **rounded})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class _Log:
+    """Writes a run's events into `metrics.jsonl`."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def on_step(self, progress: Any, steps: int, loss: float) -> None:
+        pass
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        self._run.log(event)

@@ -1,0 +1,393 @@
+"""The five things a plugin implements: task, model, dataset, preprocessing and strategy.
+
+A component is a frozen dataclass. Its fields are its settings: typed, documented with
+:func:`setting`, settable from a file or the command line, and stored with every run. Its
+methods are its contract. A component holds no other state, so building one is cheap and
+two with equal settings are interchangeable.
+
+This module imports no machine-learning library; implementations may.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeAlias
+
+from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+Batch: TypeAlias = "dict[str, np.ndarray]"
+"""Columns of examples or predictions; the first axis of each array counts the rows."""
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """Declare a field of a component as a documented setting.
+
+    Args:
+        default: the value if the user gives none; a list or dict is copied.
+        help: one sentence, with the unit where there is one.
+        minimum: the smallest number allowed.
+        maximum: the largest number allowed.
+    """
+    metadata = {"help": help, "minimum": minimum, "maximum": maximum}
+    if isinstance(default, list | dict):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component(ABC):
+    """Something a plugin declares by a spec and implements by a class."""
+
+
+class Examples(Protocol):
+    """Examples that are read by row numbers, many at once."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: np.ndarray, /) -> Batch:
+        """Return the examples at `rows`, an int64 array [batch], in that order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that `check-data` has to say.
+
+    Attributes:
+        level: `error` stops training, `warning` goes into the report, `note` informs.
+        code: a stable name for the kind of finding, such as `duplicate-id`.
+        message: what was found, with numbers.
+        where: file, line, column or split.
+        hint: what to do about it.
+    """
+
+    level: Literal["error", "warning", "note"]
+    code: str
+    message: str
+    where: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetInfo:
+    """What is known of a loaded dataset; stored with every run.
+
+    Attributes:
+        name: what the data are called in reports.
+        source: where they came from: a path, a TFDS name or `generator`.
+        fingerprint: a hash of content and loader settings; equal data, equal fingerprint.
+        counts: examples in each split.
+        classes: for each split, examples of each class; empty if the task has no classes.
+        facts: further facts for the report, as JSON values.
+    """
+
+    name: str
+    source: str
+    fingerprint: str
+    counts: Mapping[str, int]
+    classes: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """A loaded dataset.
+
+    Attributes:
+        splits: `train`, `validation` and `test`; no example is in two of them.
+        info: what is known of them.
+        findings: what the loader noticed on the way.
+    """
+
+    splits: Mapping[str, Examples]
+    info: DatasetInfo
+    findings: Sequence[Finding] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Component):
+    """Loads examples from the user's files, from TFDS or from a generator."""
+
+    path: str = setting("", "File, folder or glob to read, or `tfds:NAME`.")
+
+    @abstractmethod
+    def load(self, *, seed: int, cache: Path) -> Data:
+        """Read, check and split the data.
+
+        Args:
+            seed: decides a random split, and a generator's content.
+            cache: a folder for derived files, shared by all runs; may be deleted any time.
+
+        Raises:
+            DataError: the data cannot be used; names the file and the cause.
+        """
+
+    @abstractmethod
+    def check(self, *, seed: int, cache: Path) -> list[Finding]:
+        """Look for what would make a model trained on the data useless or dishonest.
+
+        Raises:
+            DataError: nothing can be read at all.
+        """
+
+    @abstractmethod
+    def read(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
+        """Read new examples to predict on, labelled or not.
+
+        Returns:
+            the readable examples, and a finding for each thing that is not.
+        """
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a model, without the batch axis.
+
+    Attributes:
+        shape: sizes; `None` where they vary.
+        dtype: a Keras dtype such as `float32`.
+        names: the meaning of each place on the last axis: features, classes or pieces.
+        sizes: for integer inputs, how many values each place on the last axis can take.
+    """
+
+    shape: tuple[int | None, ...]
+    dtype: str = "float32"
+    names: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """What a model is built from.
+
+    Attributes:
+        inputs: the model's inputs by name.
+        outputs: the model's outputs by name.
+        arrays: what the architecture needs of the training data, such as bin edges.
+    """
+
+    inputs: Mapping[str, Tensor]
+    outputs: Mapping[str, Tensor]
+    arrays: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+
+class Preprocessing(ABC):
+    """Turns examples into what a model takes; learnt on the training split alone.
+
+    It is the part of a task that has state, and goes into the bundle.
+    """
+
+    @property
+    @abstractmethod
+    def space(self) -> Space:
+        """What a model for these examples is built from."""
+
+    @abstractmethod
+    def inputs(self, batch: Batch) -> Batch:
+        """Return the model's inputs, named and shaped as in `space.inputs`."""
+
+    @abstractmethod
+    def targets(self, batch: Batch) -> Any:
+        """Return what the loss compares outputs with: an array or a dict of arrays."""
+
+    def weights(self, batch: Batch) -> np.ndarray | None:
+        """Return a float32 weight for each example in the loss, or None for equal ones."""
+        return None
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the state as JSON, npz or text files; never a pickle."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of merit that can be resampled.
+
+    Attributes:
+        name: key in files, such as `average_precision`.
+        title: as shown in tables.
+        compute: from how often each example counts (int64, [examples]) to a value. Ones
+            give the metric itself; the bootstrap passes how often each was drawn. NaN
+            where a sample leaves the metric undefined.
+        higher_is_better: direction.
+    """
+
+    name: str
+    title: str
+    compute: Callable[[np.ndarray], float]
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture or table for the report.
+
+    Attributes:
+        title: a few words.
+        caption: what is to be seen in it.
+        html: a self-contained fragment: an `<svg>`, `<img>` with a data address or `<table>`.
+    """
+
+    title: str
+    caption: str
+    html: str
+
+
+class Baseline(Protocol):
+    """A simple model that ours has to beat, fitted and predicting like a task's own."""
+
+    def __call__(self, train: Batch, test: Batch) -> Batch:
+        """Fit on `train`, whole columns, and return predictions for `test`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Component):
+    """What a domain's examples, outputs and predictions mean.
+
+    Class attributes:
+        monitor: the metric that chooses the best weights and heads every table.
+        preprocessing: the class that :meth:`prepare` returns an instance of.
+        notice: a statement that every card and report must carry, if any.
+    """
+
+    monitor: ClassVar[str]
+    preprocessing: ClassVar[type[Preprocessing]]
+    notice: ClassVar[str] = ""
+
+    @abstractmethod
+    def prepare(self, train: Examples, info: DatasetInfo) -> Preprocessing:
+        """Learn the preprocessing from the training split."""
+
+    @abstractmethod
+    def loss(self) -> Any:
+        """Return the loss to compile with: a `keras.losses.Loss` or a dict of them."""
+
+    @abstractmethod
+    def decode(self, outputs: Any, decision: Mapping[str, float]) -> Batch:
+        """Turn a model's raw outputs into predictions in the domain's own terms.
+
+        Args:
+            outputs: what `model.predict` returned.
+            decision: what :meth:`tune` chose; empty before that.
+        """
+
+    def tune(self, truth: Batch, outputs: Any) -> dict[str, float]:
+        """Choose thresholds, temperature and the like on the validation split alone."""
+        return {}
+
+    @abstractmethod
+    def metrics(self, truth: Batch, predictions: Batch) -> list[Metric]:
+        """Return the metrics of these predictions, the monitored one first."""
+
+    def units(self, truth: Batch) -> np.ndarray | None:
+        """Return what the bootstrap draws together: a card, patient or speaker each.
+
+        Returns:
+            an array [examples] of any values, or None if each example stands alone.
+        """
+        return None
+
+    def baselines(self, preprocessing: Preprocessing) -> Mapping[str, Baseline]:
+        """Return a trivial and a classical model to compare with, by title."""
+        return {}
+
+    def figures(
+        self, truth: Batch, predictions: Batch, decision: Mapping[str, float]
+    ) -> list[Figure]:
+        """Return the domain's own figures for the report."""
+        return []
+
+    def explain(
+        self, model: keras.Model, preprocessing: Preprocessing, batch: Batch, predictions: Batch
+    ) -> Batch:
+        """Return further prediction columns that say why."""
+        return {}
+
+    @abstractmethod
+    def records(self, batch: Batch, predictions: Batch) -> Iterator[dict[str, Any]]:
+        """Yield one JSON-able record for each example, as `predict` writes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(Component):
+    """An architecture."""
+
+    @abstractmethod
+    def build(self, space: Space) -> keras.Model:
+        """Return a new model, not compiled, whose inputs and outputs are `space`'s."""
+
+    def parts(self, model: keras.Model) -> list[tuple[str, list[keras.Layer]]]:
+        """Return the model's named parts from input to output.
+
+        Stages say by these names what trains, and layer-wise decay counts them.
+        """
+        return [(layer.name, [layer]) for layer in model.layers if layer.weights]
+
+    def load_preset(self, handle: str, model: keras.Model) -> None:
+        """Start `model` from published weights.
+
+        Args:
+            handle: a preset's name, a `kaggle://` or `hf://` address, or a preset folder.
+            model: what :meth:`build` returned.
+
+        Raises:
+            ConfigError: the architecture has no such weights.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} cannot start from {handle!r}: it has no published weights.",
+            hint="Give weights=none, or the folder of an earlier run.",
+        )
+
+    def transfer(
+        self, source: keras.Model, source_space: Space, target: keras.Model, space: Space
+    ) -> None:
+        """Start `target` from a trained `source` whose space may differ.
+
+        The default copies the variables of equal path and shape. An architecture with
+        named features or classes overrides it to copy those that both have.
+        """
+        known = {variable.path: variable for variable in source.variables}
+        for variable in target.variables:
+            match = known.get(variable.path)
+            if match is not None and tuple(match.shape) == tuple(variable.shape):
+                variable.assign(match)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strategy(Component):
+    """How a recipe is spread over devices."""
+
+    kind: Literal["auto", "single", "mirrored"] = setting(
+        "auto", "`auto` uses all GPUs of this machine, else one device."
+    )
+    devices: int = setting(0, "How many devices `mirrored` uses; 0 means all.", minimum=0)
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
+        "auto", "Compute type; `auto` takes bfloat16 where the hardware has it."
+    )
+    xla: Literal["auto", "on", "off"] = setting("auto", "Compile steps with XLA.")
+    batch: Literal["global", "per-replica"] = setting(
+        "global", "Whether `train.batch_size` is shared by the replicas or given to each."
+    )
+    learning_rate_scaling: Literal["none", "linear", "sqrt"] = setting(
+        "none", "How learning rates grow with the global batch."
+    )

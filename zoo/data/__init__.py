@@ -1,0 +1,1 @@
+"""From examples to batches: pure functions of (seed, step), whatever the worker count."""

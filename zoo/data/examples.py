@@ -1,0 +1,107 @@
+"""Examples held in memory, and a view on examples as model inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoo.components import Batch, Examples, Preprocessing
+
+
+class Columns:
+    """Examples in memory, as one array for each column.
+
+    Args:
+        columns: arrays of equal length by name; strings and ragged values as object arrays.
+
+    Raises:
+        ValueError: the arrays differ in length.
+    """
+
+    def __init__(self, columns: Mapping[str, np.ndarray]) -> None:
+        lengths = {name: len(column) for name, column in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns differ in length: {lengths}")
+        self.columns = dict(columns)
+        self._length = next(iter(lengths.values()), 0)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, rows: np.ndarray, /) -> Batch:
+        return {name: column[rows] for name, column in self.columns.items()}
+
+
+class Encoded(NamedTuple):
+    """A batch as the model's `fit` takes it: inputs, targets and weights by example."""
+
+    inputs: Batch
+    targets: Any
+    weights: np.ndarray
+
+
+class EncodedExamples:
+    """Examples as a preprocessing encodes them, kept in memory where they fit.
+
+    Args:
+        examples: what to encode.
+        preprocessing: how.
+        memory_limit: bytes that the encoded examples may take to be kept; above it, and at
+            0, each batch is encoded when it is asked for.
+    """
+
+    def __init__(
+        self, examples: Examples, preprocessing: Preprocessing, memory_limit: int = 0
+    ) -> None:
+        self.examples = examples
+        self.preprocessing = preprocessing
+        self._kept: Encoded | None = None
+        if len(examples) and self._bytes_of_all() <= memory_limit:
+            self._kept = self._encode(np.arange(len(examples)))
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, rows: np.ndarray, /) -> Encoded:
+        if self._kept is None:
+            return self._encode(rows)
+        return Encoded(*(map_arrays(part, lambda array: array[rows]) for part in self._kept))
+
+    def _encode(self, rows: np.ndarray) -> Encoded:
+        batch = self.examples[rows]
+        weights = self.preprocessing.weights(batch)
+        if weights is None:
+            weights = np.ones(len(rows), np.float32)
+        return Encoded(self.preprocessing.inputs(batch), self.preprocessing.targets(batch), weights)
+
+    def _bytes_of_all(self) -> int:
+        sample = self._encode(np.zeros(1, np.int64))
+        return len(self) * sum(array.nbytes for part in sample for array in arrays(part))
+
+
+def arrays(part: Any) -> Iterator[np.ndarray]:
+    """Yield the arrays in an array or a dict of arrays, in a stable order."""
+    if isinstance(part, Mapping):
+        yield from (part[name] for name in sorted(part))
+    else:
+        yield part
+
+
+def map_arrays(part: Any, function: Any) -> Any:
+    """Apply `function` to an array or to each array of a dict."""
+    if isinstance(part, Mapping):
+        return {name: function(array) for name, array in part.items()}
+    return function(part)
+
+
+def all_rows(examples: Examples, rows_at_once: int = 65_536) -> Batch:
+    """Return all examples as whole columns, read in pieces of `rows_at_once`."""
+    if isinstance(examples, Columns):
+        return dict(examples.columns)
+    pieces = [
+        examples[np.arange(start, min(start + rows_at_once, len(examples)))]
+        for start in range(0, len(examples), rows_at_once)
+    ]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}

@@ -1,0 +1,112 @@
+"""Batches as `tf.data`, index-keyed: nothing depends on threads, workers or a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.data.examples import Encoded, EncodedExamples, map_arrays
+from zoo.data.order import Order
+
+Augment = Callable[[Any, Any, tf.Tensor], tuple[Any, Any]]
+"""From inputs, targets and int64 seeds [batch, 2] to augmented inputs and targets."""
+
+
+def training_batches(
+    examples: EncodedExamples,
+    order: Order,
+    *,
+    start: int,
+    steps: int,
+    augment: Augment | None = None,
+) -> tf.data.Dataset:
+    """Return the batches of the steps from `start` to `start + steps`.
+
+    Args:
+        examples: what to take rows from.
+        order: which rows a step takes.
+        start: the first step, so that a resumed run neither skips nor repeats.
+        steps: how many batches there are.
+        augment: runs in the graph; its seeds are (seed and pass, row), so an example is
+            augmented alike whatever batch or worker it falls to.
+
+    Returns:
+        a dataset of (inputs, targets, weights).
+    """
+
+    def fetch(step: np.int64) -> tuple[Encoded, np.ndarray]:
+        rows, passes = order.batch(int(step))
+        return examples[rows], np.stack([order.seed * 1_000_003 + passes, rows], axis=1)
+
+    sample, seeds = fetch(np.int64(start))
+    dataset = _dataset(fetch, (sample, seeds), range(start, start + steps), _fixed(examples))
+    if augment is not None:
+
+        def augmented(batch: Any, seeds: tf.Tensor) -> Any:
+            inputs, targets, weights = batch
+            return (*augment(inputs, targets, seeds), weights)
+
+        dataset = dataset.map(augmented, num_parallel_calls=tf.data.AUTOTUNE)
+    else:
+        dataset = dataset.map(lambda batch, seeds: batch)
+    return _options(dataset.prefetch(tf.data.AUTOTUNE))
+
+
+def prediction_batches(examples: EncodedExamples, batch_size: int) -> tf.data.Dataset:
+    """Return all inputs in order; the last batch is filled up with the last example.
+
+    Full batches give every replica work and keep the model from being traced again; the
+    caller drops the outputs beyond `len(examples)`.
+    """
+
+    def fetch(step: np.int64) -> Any:
+        rows = np.arange(step * batch_size, (step + 1) * batch_size)
+        return examples[np.minimum(rows, len(examples) - 1)].inputs
+
+    steps = range(-(-len(examples) // batch_size))
+    dataset = _dataset(fetch, fetch(np.int64(0)), steps, _fixed(examples))
+    return _options(dataset.prefetch(tf.data.AUTOTUNE))
+
+
+def _dataset(
+    fetch: Callable[[np.int64], Any], sample: Any, steps: range, fixed: bool
+) -> tf.data.Dataset:
+    """Map `fetch` over steps; `sample` gives the structure, types and, if `fixed`, shapes."""
+    flat = tf.nest.flatten(_plain(sample))
+
+    def call(step: tf.Tensor) -> Any:
+        tensors = tf.numpy_function(
+            lambda step: tf.nest.flatten(_plain(fetch(step))),
+            [step],
+            [tf.as_dtype(array.dtype) for array in flat],
+            stateful=False,
+        )
+        for tensor, array in zip(tensors, flat, strict=True):
+            tensor.set_shape(array.shape if fixed else (len(array), *[None] * (array.ndim - 1)))
+        return tf.nest.pack_sequence_as(_plain(sample), tensors)
+
+    return tf.data.Dataset.range(steps.start, steps.stop).map(
+        call, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+
+
+def _fixed(examples: EncodedExamples) -> bool:
+    """Whether every batch has the same shapes."""
+    return all(None not in each.shape for each in examples.preprocessing.space.inputs.values())
+
+
+def _plain(value: Any) -> Any:
+    """Named tuples as tuples, so that the structure is the one `fit` expects."""
+    if isinstance(value, tuple):
+        return tuple(_plain(item) for item in value)
+    return map_arrays(value, np.asarray) if isinstance(value, dict) else np.asarray(value)
+
+
+def _options(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    options = tf.data.Options()
+    options.deterministic = True
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.with_options(options)

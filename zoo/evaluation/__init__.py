@@ -1,0 +1,1 @@
+"""Honest figures: intervals, baselines in the same table, calibrated probabilities."""

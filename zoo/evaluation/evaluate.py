@@ -1,0 +1,92 @@
+"""One table of honest figures: the model, its baselines, and their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo.components import Batch, Examples, Preprocessing, Task
+from zoo.data.examples import EncodedExamples, all_rows, map_arrays
+from zoo.data.pipeline import prediction_batches
+from zoo.evaluation.bootstrap import Bootstrap
+
+
+def model_outputs(
+    model: keras.Model, preprocessing: Preprocessing, examples: Examples, batch_size: int
+) -> Any:
+    """Return the raw outputs for all examples, in order: an array or a dict of arrays."""
+    encoded = EncodedExamples(examples, preprocessing)
+    return encoded_outputs(model, encoded, batch_size)
+
+
+def encoded_outputs(model: keras.Model, examples: EncodedExamples, batch_size: int) -> Any:
+    """As :func:`model_outputs`, of examples that are encoded already."""
+    outputs = model.predict(prediction_batches(examples, batch_size), verbose=0)
+    return map_arrays(outputs, lambda array: np.asarray(array[: len(examples)]))
+
+
+def measure(task: Task, truth: Batch, predictions: Batch) -> dict[str, float]:
+    """Return each of the task's metrics, without intervals."""
+    ones = np.ones(_rows(truth), np.int64)
+    return {each.name: float(each.compute(ones)) for each in task.metrics(truth, predictions)}
+
+
+def compare(
+    task: Task,
+    truth: Batch,
+    systems: Mapping[str, tuple[str, Batch]],
+    bootstrap: Bootstrap,
+) -> dict[str, Any]:
+    """Measure several systems on the same examples and the same bootstrap draws.
+
+    Args:
+        task: whose metrics are taken.
+        truth: the examples, whole columns.
+        systems: for each name its kind (`model` or `baseline`) and its predictions.
+        bootstrap: how intervals are made.
+
+    Returns:
+        the JSON-able content of `evaluation.json`.
+    """
+    rows, units = _rows(truth), task.units(truth)
+    weights = bootstrap.weights(rows, units)
+    table, metrics = [], []
+    for name, (kind, predictions) in systems.items():
+        metrics = task.metrics(truth, predictions)
+        values = bootstrap.intervals(metrics, rows, weights)
+        table.append(
+            {
+                "name": name,
+                "kind": kind,
+                "values": {metric: asdict(interval) for metric, interval in values.items()},
+            }
+        )
+    return {
+        "examples": rows,
+        "units": None if units is None else len(np.unique(units)),
+        "bootstrap": asdict(bootstrap),
+        "metrics": [
+            {"name": m.name, "title": m.title, "higher_is_better": m.higher_is_better}
+            for m in metrics
+        ],
+        "systems": table,
+    }
+
+
+def baseline_predictions(
+    task: Task, preprocessing: Preprocessing, train: Examples, test: Batch
+) -> dict[str, tuple[str, Batch]]:
+    """Fit the task's baselines on the training split and predict the test examples."""
+    baselines = task.baselines(preprocessing)
+    if not baselines:
+        return {}
+    columns = all_rows(train)
+    return {name: ("baseline", fit(columns, test)) for name, fit in baselines.items()}
+
+
+def _rows(batch: Batch) -> int:
+    return len(next(iter(batch.values())))

@@ -1,0 +1,1 @@
+"""Staged training that resumes to the bit."""

@@ -1,0 +1,315 @@
+"""Training through the stages of a recipe, so that a killed run ends as if it had not been.
+
+Each stage is one call of Keras' `fit` over one long stream of batches. All that happens on
+the way (validation, early stopping, checkpoints) is keyed by the number of steps done, and
+everything a step depends on is in the checkpoint, so a run resumed at step `k` computes
+exactly what the undisturbed run computes from there.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from zoo.data.examples import EncodedExamples
+from zoo.data.order import Order
+from zoo.data.pipeline import Augment, training_batches
+from zoo.distribution import Distribution
+from zoo.errors import DivergedError
+from zoo.training import state
+from zoo.training.checkpoints import Checkpoint, Checkpoints, Progress
+from zoo.training.config import Stage, TrainConfig
+from zoo.training.optimizer import build_optimizer
+from zoo.training.stages import Parts, learning_rates, set_trainable
+
+
+class Listener(Protocol):
+    """Something that follows a training run: a log, a progress bar, a tracking service."""
+
+    def on_step(self, progress: Progress, steps: int, loss: float) -> None:
+        """Called after each step of a stage that has `steps` steps."""
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """Called when a stage begins and after each validation."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How well the weights do on the validation split.
+
+    Attributes:
+        values: metrics by name.
+        score: the monitored one, signed so that higher is better.
+    """
+
+    values: dict[str, float]
+    score: float
+
+
+@dataclass
+class Trainer:
+    """Takes a model through the stages.
+
+    Attributes:
+        model: built under the distribution's scope.
+        parts: the model's parts, from input to output.
+        loss: what to compile with.
+        config: the recipe's training settings.
+        stages: the stages to go through.
+        examples: the training split.
+        distribution: devices and precision.
+        seed: decides the order of examples.
+        checkpoints: where to write them, or None to write none.
+        validate: measures the model on the validation split, or None without one.
+        augment: applied to training batches in the graph.
+        listeners: who is told.
+    """
+
+    model: keras.Model
+    parts: Parts
+    loss: Any
+    config: TrainConfig
+    stages: Sequence[Stage]
+    examples: EncodedExamples
+    distribution: Distribution
+    seed: int
+    checkpoints: Checkpoints | None = None
+    validate: Callable[[], Validation] | None = None
+    augment: Augment | None = None
+    listeners: Sequence[Listener] = field(default_factory=list)
+
+    def run(self, checkpoint: Checkpoint | None = None) -> Progress:
+        """Train what is left after `checkpoint`, or everything.
+
+        Raises:
+            DivergedError: the loss is no number; the last good weights are in the model.
+            KeyboardInterrupt: the user or the system asked to stop; a checkpoint is written.
+        """
+        progress = checkpoint.progress if checkpoint else Progress()
+        if checkpoint is not None and progress.step == 0:  # it lies between two stages
+            self.model.set_weights(list(checkpoint.arrays.values()))
+            checkpoint = None
+        for index in range(progress.stage, len(self.stages)):
+            stage = self.stages[index]
+            order = Order(
+                len(self.examples),
+                self.distribution.batch_size(self.config.batch_size),
+                # Each stage has an order of its own, reproducible from the run's seed.
+                seed=self.seed * 1000 + index,
+            )
+            steps = stage.steps or max(1, round(stage.epochs * order.steps_per_epoch))
+            self._compile(stage, steps)
+            loop = _StageLoop(self, stage, order, steps, progress)
+            if checkpoint is not None:
+                loop.resume(checkpoint)
+                checkpoint = None
+            if progress.step < steps and not loop.out_of_patience():
+                self._fit(loop)
+            loop.finish()
+            progress.stage, progress.step = index + 1, 0
+            progress.best, progress.best_epoch, progress.waited = None, 0.0, 0
+            self._save_between_stages(progress)
+        return progress
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Pass an event on to all listeners."""
+        for listener in self.listeners:
+            listener.on_event(event)
+
+    def _compile(self, stage: Stage, steps: int) -> None:
+        set_trainable(self.parts, stage)
+        factor = self.distribution.learning_rate_factor(self.config.batch_size)
+        with self.distribution.tf_strategy.scope():
+            optimizer = build_optimizer(
+                self.config,
+                stage,
+                steps=steps,
+                scale=factor,
+                rates=learning_rates(self.parts, stage.layer_decay),
+            )
+            self.model.compile(optimizer, self.loss, jit_compile=self.distribution.xla)
+            self.model.optimizer.build(self.model.trainable_variables)
+
+    def _fit(self, loop: _StageLoop) -> None:
+        done = loop.progress.step
+        batches = training_batches(
+            self.examples,
+            loop.order,
+            start=done,
+            steps=loop.steps - done,
+            augment=self.augment,
+        )
+        with loop.stop_signals():
+            self.model.fit(batches, shuffle=False, verbose=0, callbacks=[loop])
+
+    def _save_between_stages(self, progress: Progress) -> None:
+        if self.checkpoints is not None:
+            arrays = {f"{i}": value for i, value in enumerate(state.weights(self.model))}
+            self.checkpoints.save(Checkpoint(progress, arrays))
+
+
+class _StageLoop(keras.callbacks.Callback):
+    """What happens between the steps of one stage."""
+
+    def __init__(
+        self, trainer: Trainer, stage: Stage, order: Order, steps: int, progress: Progress
+    ) -> None:
+        super().__init__()
+        self.trainer = trainer
+        self.stage = stage
+        self.order = order
+        self.steps = steps
+        self.progress = progress
+        self.best: list[np.ndarray] = []
+        self.interval = max(1, round(trainer.config.validate_every * order.steps_per_epoch))
+        self._resumed: dict[str, np.ndarray] = {}
+        self._interrupted = False
+        self._saved_at = self._counted_at = time.monotonic()
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Set the model to a checkpoint within the stage."""
+        self.best = checkpoint.best
+        state.restore(self.trainer.model, checkpoint.arrays)
+        self._resumed = checkpoint.arrays
+
+    def finish(self) -> None:
+        """Leave the stage's chosen weights in the model."""
+        if self.best and self.trainer.config.keep == "best":
+            self.trainer.model.set_weights(self.best)
+
+    def out_of_patience(self) -> bool:
+        """Whether so many validations brought nothing better that the stage ends."""
+        patience = self.trainer.config.patience
+        return patience is not None and self.progress.waited >= patience
+
+    # What Keras calls
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if self._resumed:  # `fit` has just reset the running means that were restored
+            state.restore(self.model, self._resumed)
+            self._resumed = {}
+        if self.progress.step == 0:
+            self.trainer.tell(self._event({"event": "stage", "steps": self.steps}))
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self.progress.step += 1
+        step, loss = self.progress.step, float((logs or {})["loss"])
+        if not math.isfinite(loss):
+            self._diverged()
+        for listener in self.trainer.listeners:
+            listener.on_step(self.progress, self.steps, loss)
+        if step % self.interval == 0 or step == self.steps:
+            self._end_epoch(loss)
+        self._checkpoint()
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    # What happens then
+
+    def _end_epoch(self, loss: float) -> None:
+        self.model.reset_metrics()
+        epoch = self.progress.step / self.order.steps_per_epoch
+        event: dict[str, Any] = {"event": "epoch", "epoch": round(epoch, 3), "loss": loss}
+        event["learning_rate"] = float(
+            keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        )
+        event |= self._pace()
+        if self.trainer.validate is not None:
+            event["validation"] = self._validate(epoch)
+        self.trainer.tell(self._event(event))
+        if self.out_of_patience():
+            self.model.stop_training = True
+
+    def _validate(self, epoch: float) -> dict[str, float]:
+        assert self.trainer.validate is not None
+        raw = state.weights(self.model) if self.trainer.config.ema is not None else None
+        if raw is not None:  # measure, and keep, the averaged weights
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        result = self.trainer.validate()
+        if self.progress.best is None or result.score > self.progress.best:
+            self.progress.best, self.progress.best_epoch = result.score, epoch
+            self.progress.waited = 0
+            self.best = state.weights(self.model)
+        else:
+            self.progress.waited += 1
+        if raw is not None:
+            self.model.set_weights(raw)
+        return result.values
+
+    def _checkpoint(self) -> None:
+        checkpoints = self.trainer.checkpoints
+        due = time.monotonic() - self._saved_at >= self.trainer.config.checkpoint_seconds
+        if checkpoints is None or not (due or self._interrupted):
+            return
+        self._count_time()
+        checkpoints.save(Checkpoint(self.progress, state.capture(self.model), self.best))
+        self._saved_at = time.monotonic()
+
+    def _diverged(self) -> None:
+        if self.best:
+            self.model.set_weights(self.best)
+        raise DivergedError(
+            f"The loss is not a number at step {self.progress.step} of stage "
+            f"{self.stage.name!r}. The last good weights are kept.",
+            hint="Lower train.learning_rate, set train.clip_norm=1.0, or train in float32 with "
+            "strategy.precision=float32.",
+        )
+
+    def _event(self, event: dict[str, Any]) -> dict[str, Any]:
+        place = {
+            "stage": self.stage.name,
+            "stage_index": self.progress.stage,
+            "step": self.progress.step,
+        }
+        return {**event, **place}
+
+    def _pace(self) -> dict[str, float]:
+        before = self.progress.seconds
+        self._count_time()
+        spent = max(self.progress.seconds - before, 1e-9)
+        return {"seconds": round(self.progress.seconds, 3), "spent": round(spent, 3)}
+
+    def _count_time(self) -> None:
+        now = time.monotonic()
+        self.progress.seconds += now - self._counted_at
+        self._counted_at = now
+
+    def stop_signals(self) -> _StopSignals:
+        """Within it, an interrupt ends training after the step, with a checkpoint."""
+
+        def stop() -> None:
+            self._interrupted = True
+
+        return _StopSignals(stop)
+
+
+class _StopSignals:
+    """Turns SIGINT and SIGTERM into a call, for as long as it is entered.
+
+    Only the main thread may set signal handlers; elsewhere it does nothing.
+    """
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._handle)
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._stop()

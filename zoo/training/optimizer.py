@@ -1,0 +1,82 @@
+"""The optimizer of a stage: schedule, clipping, and a learning rate for each part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from zoo.training.config import Stage, TrainConfig
+
+_BASES = {
+    "adamw": keras.optimizers.AdamW,
+    "adam": keras.optimizers.Adam,
+    "sgd": keras.optimizers.SGD,
+}
+
+
+def build_optimizer(
+    config: TrainConfig, stage: Stage, *, steps: int, scale: float, rates: dict[int, float]
+) -> keras.optimizers.Optimizer:
+    """Return the optimizer of one stage.
+
+    Args:
+        config: the recipe's settings.
+        stage: the stage to train.
+        steps: how long it is, in steps.
+        scale: factor on the learning rate for more replicas.
+        rates: factor on the learning rate for each trainable variable, by its `id`; layers
+            without one learn at the full rate.
+    """
+    peak = (config.learning_rate if stage.learning_rate is None else stage.learning_rate) * scale
+    options: dict[str, Any] = {
+        "learning_rate": _schedule(config, peak, max(1, steps // config.accumulate)),
+        "global_clipnorm": config.clip_norm,
+        "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
+    }
+    if config.ema is not None:
+        options |= {"use_ema": True, "ema_momentum": config.ema}
+    if config.optimizer == "adamw":
+        options["weight_decay"] = config.weight_decay
+    base = _BASES[config.optimizer]
+    if all(rate == 1.0 for rate in rates.values()):
+        return base(**options)
+    return _with_rates(base)(rates=rates, **options)
+
+
+def _schedule(config: TrainConfig, peak: float, steps: int) -> Any:
+    warmup = int(config.warmup * steps)
+    if config.schedule == "cosine":
+        return keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup else peak,
+            decay_steps=max(1, steps - warmup),
+            warmup_target=peak if warmup else None,
+            warmup_steps=warmup,
+        )
+    if warmup:
+        return keras.optimizers.schedules.PolynomialDecay(0.0, warmup, end_learning_rate=peak)
+    return peak
+
+
+def _with_rates(base: type[keras.optimizers.Optimizer]) -> Any:
+    """Derive an optimizer whose update multiplies each variable's learning rate.
+
+    Keras has one learning rate for all variables (keras issue 21741). `update_step` is
+    where every optimizer applies it, under every backend and distribution strategy.
+    """
+
+    class LayerwiseOptimizer(base):  # type: ignore[valid-type, misc]
+        def __init__(self, rates: dict[int, float], **options: Any) -> None:
+            super().__init__(**options)
+            self._rates_by_id = rates
+            self._rates: list[float] = []
+
+        def build(self, variables: list[keras.Variable]) -> None:
+            super().build(variables)
+            self._rates = [self._rates_by_id.get(id(variable), 1.0) for variable in variables]
+
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            rate = self._rates[self._get_variable_index(variable)]
+            super().update_step(gradient, variable, learning_rate * rate)
+
+    return LayerwiseOptimizer

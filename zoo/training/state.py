@@ -1,0 +1,61 @@
+"""Everything a training step depends on, as named arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import keras
+import numpy as np
+
+from zoo.errors import StorageError
+
+
+def capture(model: keras.Model) -> dict[str, np.ndarray]:
+    """Copy the weights, the optimizer's state and the random generators' state.
+
+    Returns:
+        arrays by variable, in a stable order. Variables are float32 or integers: a mixed
+        precision lowers that of computing alone.
+    """
+    return {
+        name: np.array(keras.ops.convert_to_numpy(variable))
+        for name, variable in _variables(model).items()
+    }
+
+
+def restore(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
+    """Set every variable from what :func:`capture` returned for an equal model.
+
+    Raises:
+        StorageError: the arrays are not those of this model; nothing is set then.
+    """
+    variables = _variables(model)
+    expected = {name: (tuple(each.shape), str(each.dtype)) for name, each in variables.items()}
+    found = {name: (array.shape, str(array.dtype)) for name, array in arrays.items()}
+    if expected != found:
+        name = next(iter(dict(expected.items() ^ found.items())))
+        raise StorageError(
+            f"The checkpoint belongs to another model or optimizer: {name} is "
+            f"{found.get(name, 'not in it')}, expected {expected.get(name, 'none')}.",
+            hint="Resume with the settings of the run, or start a new one.",
+        )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def weights(model: keras.Model) -> list[np.ndarray]:
+    """Copy the model's weights: what is restored when an earlier epoch was the best."""
+    return [np.array(value) for value in model.get_weights()]
+
+
+def _variables(model: keras.Model) -> dict[str, keras.Variable]:
+    return {
+        **_numbered("model", model.variables),
+        **_numbered("metric", model.metrics_variables),
+        **_numbered("optimizer", model.optimizer.variables if model.optimizer else ()),
+    }
+
+
+def _numbered(kind: str, variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:
+    """Name variables by their place: Keras numbers unnamed layers anew in each process."""
+    return {f"{kind}/{place}": variable for place, variable in enumerate(variables)}
