@@ -157,6 +157,12 @@ def _read_checked(folder: Path) -> dict[str, Any]:
             f"{folder} has bundle format {content.get('format')!r}; this version reads {FORMAT}.",
             hint=f"It was written by zoo {content.get('zoo')}; install that version or newer.",
         )
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    if unlisted := present - content["files"].keys() - {"bundle.json"}:
+        raise StorageError(
+            f"{folder} holds a file that was not saved with it: {min(unlisted)}.",
+            hint="Move it elsewhere, or copy the bundle again from where it was made.",
+        )
     for name, expected in content["files"].items():
         file = folder / name
         if not file.resolve().is_relative_to(folder.resolve()):

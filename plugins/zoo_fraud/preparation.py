@@ -1,47 +1,22 @@
-"""From the user's files to features on disk: each step is kept and found again by content."""
+"""From the user's files to transactions in standard form, and which columns are of use."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import ibis
-import ibis.expr.datatypes as dt
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from zoo import Columns, Finding
-from zoo_fraud.features import VERSION, features
-from zoo_fraud.reading import OWN, BadRows, Table, reading, write, write_standard
+from zoo import Finding
+from zoo_fraud.reading import OWN, BadRow, BadRows, Table, beside, content_key, write_standard
 from zoo_fraud.schema import Schema
 
 _SAMPLE = 100_000
 _MOST_VALUES = 1_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeatureSettings:
-    """What decides the features beside the transactions.
-
-    Attributes:
-        windows_days: lengths of the windows.
-        delay_days: the age at which labels are known.
-        select: names or patterns of features.
-        label_share: share of transactions whose label ever becomes known.
-        seed: decides which.
-    """
-
-    windows_days: tuple[int, ...]
-    delay_days: int
-    select: tuple[str, ...]
-    label_share: float = 1.0
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,56 +34,73 @@ class Standard:
     bad: BadRows
 
 
-@dataclass(frozen=True)
-class Features:
-    """Features of transactions, as a file in the cache.
+def standardise(
+    connection: Any, table: Table, schema: Schema, cache: Path, *, time_format: str
+) -> Standard:
+    """Convert a table to the standard form, unless that was done before."""
+    files = [str(file) for file in table.files]
+    key = content_key(table.content, files, asdict(schema), time_format)
+    path, listed = cache / f"transactions-{key}.parquet", cache / f"transactions-{key}.json"
+    if not listed.exists():
+        bad = write_standard(connection, table, schema, path, time_format=time_format)
+        with beside(listed) as temporary:
+            rows = [{**vars(row), "file": str(row.file)} for row in bad.first]
+            temporary.write_text(json.dumps({"first": rows, "count": bad.count}))
+    found = json.loads(listed.read_text())
+    rows = [BadRow(**{**row, "file": Path(row["file"])}) for row in found["first"]]
+    return Standard(path, schema, BadRows(rows, found["count"]))
 
-    Its columns are `id`, `time`, `day`, `amount`, `label`, `known` and `card`, then `numbers`
-    and `categories`, each by the user's name for it or that of the feature. Rows are in
-    order of time.
+
+def settle(
+    connection: Any, standard: Standard, given: Mapping[str, Any]
+) -> tuple[Schema, list[Finding]]:
+    """Leave out further columns that cannot be features, unless the user named them.
+
+    Returns:
+        the schema of the rest, and a note for each column left out.
     """
+    schema, findings = standard.schema, []
+    rows = connection.read_parquet(str(standard.path))
+    reasons: dict[str, str] = {}
+    if given.get("numbers") is None and schema.numbers:
+        reasons |= _useless_numbers(rows, schema)
+    if given.get("categories") is None and schema.categories:
+        reasons |= _useless_categories(rows, schema)
+    for column, reason in reasons.items():
+        findings.append(
+            Finding(
+                "note",
+                "unused-column",
+                f"{column} is not used: {reason}.",
+                where=column,
+                hint="To use it, name it in data.numbers, data.categories or data.entities.",
+            )
+        )
+    return schema.without(reasons), findings
 
-    path: Path
-    numbers: tuple[str, ...]
-    categories: tuple[str, ...]
 
-    def columns(self, names: Sequence[str]) -> pa.Table:
-        """Read some columns whole."""
-        with reading(self.path):
-            return pq.read_table(self.path, columns=list(names))
+def _useless_numbers(rows: ibis.Table, schema: Schema) -> dict[str, str]:
+    """Find columns that only say when: they never go down as time goes on.
 
-    def read(self, rows: np.ndarray) -> Columns:
-        """Read examples.
+    A model would learn the dates of the frauds it saw.
+    """
+    step = max(1, rows.count().execute() // _SAMPLE)
+    names = [OWN + name for name in schema.numbers]
+    sample = rows.filter(rows.row % step == 0).order_by("row").select(names).to_pyarrow()
+    found = {}
+    for name in names:
+        values = sample[name].drop_null().to_numpy()
+        if len(values) and values[0] == values.max() == values.min():
+            found[name.removeprefix(OWN)] = "all its values are equal"
+        elif schema.time and np.all(np.diff(values) >= 0):
+            found[name.removeprefix(OWN)] = "it only grows with time"
+    return found
 
-        Args:
-            rows: their places, ascending int64 [n].
 
-        Returns:
-            `number` float32 [n, numbers], NaN where missing; `category` object [n,
-            categories], texts, empty where missing; `label` int8, -1 where not known;
-            `id` and `card`, texts; `time` datetime64[s]; `day` int32, since 1970; `amount`
-            float64.
-        """
-        found = _allocate(len(rows), len(self.numbers), len(self.categories))
-        with reading(self.path), pq.ParquetFile(self.path) as file:
-            start = 0
-            for group in range(file.num_row_groups):
-                size = file.metadata.row_group(group).num_rows
-                begin, end = np.searchsorted(rows, [start, start + size])
-                if begin < end:
-                    table = file.read_row_group(group).take(pa.array(rows[begin:end] - start))
-                    self._fill(found, slice(begin, end), table)
-                start += size
-        return Columns(found)
-
-    def _fill(self, found: dict[str, np.ndarray], place: slice, table: pa.Table) -> None:
-        for column, name in enumerate(self.numbers):
-            found["number"][place, column] = table[name].to_numpy()
-        for column, name in enumerate(self.categories):
-            found["category"][place, column] = _texts(table[name])
-        found["id"][place] = _texts(table["id"])
-        found["card"][place] = _texts(table["card"])
-        found["label"][place] = pc.fill_null(table["label"], -1).to_numpy()
-        found["time"][place] = table["time"].to_numpy().astype("datetime64[s]")
-        for name in ("day", "amount"):
-            found[name][place] = table[name].to_numpy()
+def _useless_categories(rows: ibis.Table, schema: Schema) -> dict[str, str]:
+    counts = rows.aggregate(**{name: rows[OWN + name].nunique() for name in schema.categories})
+    return {
+        name: f"it has {count:,} different values"
+        for name, count in counts.to_pyarrow().to_pylist()[0].items()
+        if count > _MOST_VALUES
+    }

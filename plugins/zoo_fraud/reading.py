@@ -90,17 +90,25 @@ class Table:
 
 @contextmanager
 def connect(folder: Path, memory_gb: float) -> Iterator[Any]:
-    """Open DuckDB with a bound on its memory; what does not fit goes to files in `folder`."""
+    """Open DuckDB with a bound on its memory; what does not fit goes to files in `folder`.
+
+    Raises:
+        StorageError: memory and disk do not suffice.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     connection = ibis.duckdb.connect(
-        memory_limit=f"{int(memory_gb * 1000)}MB", temp_directory=str(folder / "spill")
+        memory_limit=f"{round(memory_gb * 1000)}MB", temp_directory=str(folder / "spill")
     )
     try:
         yield connection
-    except duckdb.OutOfMemoryException as error:
-        raise StorageError(
-            f"The transactions do not fit: {_first_line(error)}",
-            hint="Free space in the cache folder, or raise data.memory_gb.",
-        ) from error
+    except (duckdb.Error, OSError) as error:
+        if isinstance(error, duckdb.OutOfMemoryException) or _disk_is_full(error):
+            raise StorageError(
+                f"There is no room in {folder}: {_first_line(error)}",
+                hint="Free some space there, choose another folder by ZOO_HOME, or raise "
+                "data.memory_gb.",
+            ) from error
+        raise
     finally:
         connection.disconnect()
 
@@ -224,18 +232,25 @@ def write_standard(
 
 
 def write(connection: Any, rows: ibis.Table, target: Path) -> None:
-    """Write `rows` to a Parquet file, beside it first and then renamed."""
-    copy_query(connection, str(ibis.to_sql(rows, dialect="duckdb")), target)
+    """Write `rows` to a Parquet file."""
+    write_query(connection, str(ibis.to_sql(rows, dialect="duckdb")), target)
 
 
-def copy_query(connection: Any, query: str, target: Path) -> None:
-    """Write the rows of an SQL query to a Parquet file, beside it first and then renamed."""
-    beside = target.with_name(f"{target.name}.{os.getpid()}")
+def write_query(connection: Any, query: str, target: Path) -> None:
+    """Write the rows of an SQL query to a Parquet file."""
+    with beside(target) as temporary:
+        connection.con.execute(f"COPY ({query}) TO {_literal(temporary)} (FORMAT parquet)")
+
+
+@contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """Give a path beside `target` to write to, and rename it if all goes well."""
+    temporary = target.with_name(f"{target.stem}.{os.getpid()}{target.suffix}")
     try:
-        connection.con.execute(f"COPY ({query}) TO {_literal(beside)} (FORMAT parquet)")
-        beside.replace(target)
+        yield temporary
+        temporary.replace(target)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -243,13 +258,23 @@ def reading(source: str | Path) -> Iterator[None]:
     """Turn what DuckDB and Arrow raise on damaged files into a DataError that names them."""
     try:
         yield
-    except duckdb.OutOfMemoryException:
-        raise
-    except (duckdb.Error, pa.ArrowInvalid, OSError) as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if isinstance(error, duckdb.OutOfMemoryException) or _disk_is_full(error):
+            raise
         raise DataError(
             f"{source} cannot be read, it may be damaged or cut off: {_first_line(error)}",
             hint="Copy or write the file again.",
         ) from error
+
+
+def content_key(*parts: Any) -> str:
+    """Return a short name for what is made of these parts, equal for equal ones."""
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _disk_is_full(error: Exception) -> bool:
+    return "No space left on device" in str(error)
 
 
 def bad_rows_error(bad: BadRows) -> DataError:
@@ -364,7 +389,7 @@ def _copy_csv(connection: Any, file: Path, copy: Path) -> dict[int, str]:
         what is wrong with the lines that could not be copied, by their number.
     """
     torn = copy.with_suffix(".json")
-    if not copy.exists():
+    if not torn.exists():
         delimiter, columns = _header(file)
         types = ", ".join(f"{_literal(column)}: 'VARCHAR'" for column in columns)
         missing = ", ".join(map(_literal, _MISSING))
@@ -373,12 +398,12 @@ def _copy_csv(connection: Any, file: Path, copy: Path) -> dict[int, str]:
             f"quote = '\"', escape = '\"', delim = {_literal(delimiter)}, "
             f"columns = {{{types}}}, nullstr = [{missing}])"
         )
-        with reading(file):
-            copy_query(connection, f"FROM {source}", copy)
+        with reading(file), beside(torn) as listed:
+            write_query(connection, f"FROM {source}", copy)
             rejects = connection.con.sql("FROM reject_errors ORDER BY line").to_arrow_table()
             connection.con.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
-        problems = {row["line"]: _torn(row) for row in rejects.to_pylist()}
-        torn.write_text(json.dumps(problems))
+            problems = {row["line"]: _torn(row) for row in rejects.to_pylist()}
+            listed.write_text(json.dumps(problems))
     return {int(line): problem for line, problem in json.loads(torn.read_text()).items()}
 
 

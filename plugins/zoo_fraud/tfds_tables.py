@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zoo import DataError, nearest
+from zoo_fraud.reading import beside
 
 PREFIX = "tfds:"
 _ROWS_AT_ONCE = 50_000
@@ -37,12 +38,8 @@ def tfds_as_parquet(path: str, cache: Path) -> Path:
     about = f"{builder.info.full_name} {builder.data_dir} {builder.info.as_json}"
     copy = cache / f"tfds-{hashlib.sha256(about.encode()).hexdigest()}.parquet"
     if not copy.exists():
-        beside = copy.with_name(f"{copy.name}.{os.getpid()}")
-        try:
-            _write(_rows(builder), beside, path)
-            beside.replace(copy)
-        finally:
-            beside.unlink(missing_ok=True)
+        with beside(copy) as temporary:
+            _write(_rows(builder), temporary, path)
     return copy
 
 

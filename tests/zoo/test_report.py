@@ -63,7 +63,7 @@ def estimate(value: float, margin: float) -> dict[str, float]:
     return {"value": value, "low": value - margin, "high": value + margin}
 
 
-def epoch(stage: int, number: int, step: int, loss: float, score: float) -> str:
+def epoch(stage: int, number: float, step: int, loss: float, score: float) -> str:
     event = {
         "event": "epoch",
         "stage": ["heads", "all"][stage],
@@ -94,7 +94,9 @@ def run(tmp_path: Path) -> Path:
             "finished": "2026-03-14T10:19:40+00:00",
             "seed": 7,
             "seconds": {"data": 4.2, "training": 151.0, "evaluation": 33.0},
-            "device": {"kind": "CPU", "precision": "bfloat16", "xla": "off", "replicas": 1},
+            "device": {"kind": "single", "device": "CPU", "xla": "off", "why": ""},
+            "components": {"model": "digits/net"},
+            "weights": "none",
             "command": "zoo train digits --data digits.csv",
             "notice": "For research only.",
             "plugin": {"name": "digits", "distribution": "zoo-digits", "version": "1.2"},
@@ -146,10 +148,10 @@ def run(tmp_path: Path) -> Path:
     )
     events = [
         json.dumps({"event": "stage", "stage": "heads", "stage_index": 0}),
-        epoch(0, 0, 10, 0.9, 0.3),
-        epoch(0, 1, 20, 0.7, 0.5),
-        epoch(1, 0, 30, 0.4, 0.67),
-        epoch(1, 1, 40, 0.3, 0.66),
+        epoch(0, 1, 10, 0.9, 0.3),
+        epoch(0, 2, 20, 0.7, 0.5),
+        epoch(1, 0.5, 30, 0.4, 0.67),
+        epoch(1, 1.5, 40, 0.3, 0.66),
     ]
     write(run, "metrics.jsonl", "\n".join(events) + "\n")
     write(
@@ -257,6 +259,10 @@ class TestReport:
             "2 min 31 s",
             "5,000 examples per second",
             "412,345",
+            "Strategy single",
+            "XLA off",
+            "Plugin digits from zoo-digits 1.2",
+            "Initial weights none",
             "batch_size = 256",
             "zoo train digits --data digits.csv",
             "zoo train digits/finetune --config config.toml",
@@ -284,8 +290,8 @@ class TestReport:
 
     def test_an_epoch_repeated_after_a_resume_counts_once(self, run: Path) -> None:
         events = (run / "metrics.jsonl").read_text()
-        write(run, "metrics.jsonl", events + epoch(1, 1, 40, 0.2, 0.69) + "\n")
-        assert "all 2 40 0.001 0.2 0.21 0.690" in page(run).words
+        write(run, "metrics.jsonl", events + epoch(1, 1.5, 40, 0.2, 0.69) + "\n")
+        assert "all 1.5 40 0.001 0.2 0.21 0.690" in page(run).words
 
     def test_only_figures_beside_the_index_are_read(self, run: Path) -> None:
         write(run, "secret.html", "a secret")
@@ -409,7 +415,7 @@ class TestIncompleteRun:
             (run / part).unlink()
         (run / "bundle").rmdir()
         edit(run, "run.json", lambda about: about.update(status="running", finished=None))
-        write(run, "metrics.jsonl", epoch(0, 0, 10, 0.9, 0.3) + '\n{"event": "epo')
+        write(run, "metrics.jsonl", epoch(0, 1, 10, 0.9, 0.3) + '\n{"event": "epo')
         words = page(run).words
         assert "The run has no evaluation, so nothing is known of its quality yet." in words
         assert "zoo train --resume" in words
@@ -426,7 +432,7 @@ class TestIncompleteRun:
         assert "heads 2 20" in page(run).words
 
     def test_a_diverged_loss_leaves_a_gap(self, run: Path) -> None:
-        write(run, "metrics.jsonl", epoch(0, 0, 1, 0.9, 0.3) + "\n" + epoch(0, 1, 2, math.nan, 0.1))
+        write(run, "metrics.jsonl", epoch(0, 1, 1, 0.9, 0.3) + "\n" + epoch(0, 2, 2, math.nan, 0.1))
         edit(run, "run.json", lambda about: about.update(status="diverged"))
         words = page(run).words
         assert "its status is “diverged”" in words
@@ -458,7 +464,7 @@ class TestEscaping:
 
         edit(run, "data.json", spoil_data)
         edit(run, "evaluation.json", spoil_evaluation)
-        write(run, "metrics.jsonl", epoch(0, 0, 1, 1.0, 0.1).replace("heads", NASTY) + "\n")
+        write(run, "metrics.jsonl", epoch(0, 1, 1, 1.0, 0.1).replace("heads", NASTY) + "\n")
         edit(run, "figures/index.json", lambda index: index[0].update(title=NASTY, caption=NASTY))
         return run
 

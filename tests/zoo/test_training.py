@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -15,10 +16,8 @@ import pytest
 import toy
 
 import zoo
-from zoo.api import resolve
 from zoo.distribution import distribute
 from zoo.errors import ConfigError, DivergedError
-from zoo.registry import registry
 from zoo.storage import read_lines
 from zoo.training.checkpoints import Checkpoint, Checkpoints, Progress
 from zoo.training.config import Stage, TrainConfig
@@ -26,10 +25,7 @@ from zoo.training.optimizer import build_optimizer
 from zoo.training.stages import active_stages, learning_rates, set_trainable
 
 
-@pytest.fixture(autouse=True)
-def _toy() -> None:
-    if "toy" not in {plugin.name for plugin in registry().plugins()}:
-        registry().register(toy, "toy")
+pytestmark = pytest.mark.usefixtures("toy_plugin")
 
 
 def _weights(run: zoo.Run) -> list[np.ndarray]:
@@ -272,10 +268,18 @@ _REPLICAS = {"model.dropout": 0.0, "strategy.precision": "float32"}
 
 
 def test_a_batch_that_replicas_cannot_share_is_refused() -> None:
-    strategy = zoo.strategy("toy/plain", kind="single")
-    assert distribute(strategy).batch_size(7) == 7
-    recipe = resolve("toy", settings={"train.batch_size": 0} | {"train.batch_size": 16})
-    assert recipe.train.batch_size == 16
+    one = distribute(zoo.strategy("toy/plain", kind="single"))
+    assert one.batch_size(7) == 7
+    with pytest.raises(ConfigError, match="share evenly"):
+        replace(one, replicas=2).batch_size(7)
+
+
+@pytest.mark.parametrize(("scaling", "factor"), [("none", 1), ("sqrt", 2), ("linear", 4)])
+def test_learning_rate_grows_with_the_global_batch(scaling: str, factor: float) -> None:
+    one = distribute(zoo.strategy("toy/plain", kind="single"))
+    four = replace(one, replicas=4, batch="per-replica", learning_rate_scaling=scaling)
+    assert four.batch_size(8) == 32
+    assert four.learning_rate_factor(8) == factor
 
 
 def test_several_seeds_show_their_spread(tmp_path: Path) -> None:

@@ -21,10 +21,8 @@ def limits(contents: Contents, results: Results) -> list[str]:
 
 def _of_training(contents: Contents) -> list[str]:
     status = contents.run.get("status") or "unknown"
-    if status in COMPLETE:
+    if status in (*COMPLETE, "running"):
         return []
-    if status == "running":
-        return ["The run had not come to its end when this was written."]
     return [
         f"Training did not come to its planned end; its status is “{status}”. "
         "Weights and figures are those of the last good checkpoint."

@@ -23,6 +23,7 @@ bundle = zoo.load("path/to/this/folder")
 examples, problems = bundle.dataset.read("path/to/new/data", cache=Path("cache"))
 predictions = bundle.predict(examples)
 """
+_DEVICE = {"kind": "Strategy", "xla": "XLA", "cpus": "CPU cores", "memory_gb": "Memory, GB"}
 _LEVELS = ("error", "warning", "note")
 
 
@@ -162,21 +163,15 @@ def _class_names(data: Mapping[str, Any]) -> list[str]:
 def _execution(run: Mapping[str, Any], speed: float | None) -> list[tuple[str, str]]:
     """Return device and run time as label and text; what is not known is left out."""
     device, seconds = run.get("device") or {}, run.get("seconds") or {}
-    memory = wording.finite(device.get("memory_gb"))
     total = sum(filter(None, map(wording.finite, seconds.values())))
     rows = [
-        ("Device", device.get("kind")),
-        ("Precision", device.get("precision")),
-        ("XLA", device.get("xla")),
-        ("Replicas", device.get("replicas")),
-        ("CPU cores", device.get("cpus")),
-        ("Memory", None if memory is None else f"{memory:,.4g} GB"),
+        *((_DEVICE.get(key, wording.title(key)), value) for key, value in device.items()),
         ("Parameters of the model", run.get("parameters")),
         *((f"Time for {wording.label(k)}", wording.duration(v)) for k, v in seconds.items()),
         ("Time in all", wording.duration(total) if seconds else None),
         ("Training speed", None if speed is None else f"{speed:,.0f} examples per second"),
     ]
-    return [(name, wording.plain(value)) for name, value in rows if value is not None]
+    return [(name, wording.plain(value)) for name, value in rows if value not in (None, "")]
 
 
 def _install(run: Mapping[str, Any], lock: Mapping[str, Any]) -> str:
@@ -199,8 +194,11 @@ def _versions(
     plugin = run.get("plugin") or {}
     origin = f"{plugin.get('distribution', '')} {plugin.get('version', '')}".strip()
     seed = lock.get("seed", run.get("seed"))
+    name = plugin.get("name")
     rows = [
-        ("Plugin", f"{plugin.get('name')} from {origin}" if plugin else None),
+        ("Plugin", f"{name} from {origin}" if origin else name),
+        *((wording.title(kind), each) for kind, each in (run.get("components") or {}).items()),
+        ("Initial weights", run.get("weights")),
         ("Seed", None if seed is None else str(seed)),
         ("Data fingerprint", fingerprint),
         ("Git revision", lock.get("git")),

@@ -16,10 +16,15 @@ from zoo.report.wording import finite
 
 @dataclass(frozen=True)
 class Epoch:
-    """One `epoch` event; None where a value is missing or not finite."""
+    """One `epoch` event; None where a value is missing or not finite.
+
+    Attributes:
+        number: epochs of its stage so far; a fraction where validation is more frequent.
+    """
 
     stage: str
     stage_index: int
+    number: float
     step: int | None
     loss: float | None
     validation: dict[str, float | None]
@@ -32,7 +37,7 @@ class Stage:
     """A stage in one line: how long it was and where it came."""
 
     name: str
-    epochs: int
+    epochs: float
     last_step: int | None
     learning_rate: float | None
     loss: float | None
@@ -51,6 +56,7 @@ def epochs(events: Sequence[dict[str, Any]]) -> list[Epoch]:
         Epoch(
             stage=str(event.get("stage", "")),
             stage_index=event.get("stage_index", 0),
+            number=finite(event.get("epoch")) or 0.0,
             step=event.get("step"),
             loss=finite(event.get("loss")),
             validation={k: finite(v) for k, v in (event.get("validation") or {}).items()},
@@ -78,7 +84,7 @@ def curves(course: Sequence[Epoch], monitor: Measure | None) -> list[Figure]:
         "training": [epoch.loss for epoch in course],
         "validation": [epoch.validation.get("loss") for epoch in course],
     }
-    figures = [_curve("Loss", "What training minimises, after each epoch.", "loss", loss, course)]
+    figures = [_curve("Loss", "What training minimises, at each validation.", "loss", loss, course)]
     if monitor is not None:
         values = {"validation": [epoch.validation.get(monitor.name) for epoch in course]}
         caption = "The monitored metric on the validation split; it chooses the weights kept."
@@ -94,7 +100,12 @@ def _curve(
     course: Sequence[Epoch],
 ) -> Figure | None:
     """Return one chart over all epochs, or None if it would be empty."""
-    x = [float(place) for place in range(1, len(course) + 1)]
+    x: list[float] = []
+    marks, begun = {}, 0.0
+    for place, part in enumerate(_parts(course), start=1):
+        marks[f"{place}. {part[0].stage}"] = begun
+        x += [begun + epoch.number for epoch in part]
+        begun = x[-1]
     series = {
         name: (x, [math.nan if value is None else value for value in values])
         for name, values in lines.items()
@@ -102,17 +113,13 @@ def _curve(
     }
     if not series:
         return None
-    marks, begun = {}, 0
-    for place, part in enumerate(_parts(course), start=1):
-        marks[f"{place}. {part[0].stage}"] = begun + 0.5
-        begun += len(part)
     return charts.line_chart(
         title,
         caption,
         series,
         x_label="epoch",
         y_label=y_label,
-        x_range=(0.5, len(course) + 0.5),
+        x_range=(0.0, max(begun, 0.01) * 1.02),
         marks=marks if len(marks) > 1 else None,
     )
 
@@ -135,7 +142,7 @@ def _stage(part: list[Epoch], monitor: Measure | None) -> Stage:
     best = max if monitor is None or monitor.higher_is_better else min
     return Stage(
         name=part[0].stage,
-        epochs=len(part),
+        epochs=part[-1].number,
         last_step=part[-1].step,
         learning_rate=part[-1].learning_rate,
         loss=part[-1].loss,

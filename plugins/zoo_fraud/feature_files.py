@@ -1,0 +1,206 @@
+"""Features of transactions, computed once and kept in the cache as Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from zoo import Columns
+from zoo_fraud.features import VERSION, features
+from zoo_fraud.preparation import Standard
+from zoo_fraud.reading import OWN, content_key, reading, write
+from zoo_fraud.schema import Schema
+
+_ALWAYS = ("id", "time", "day", "amount", "label", "known", "card")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSettings:
+    """What decides the features beside the transactions.
+
+    Attributes:
+        windows_days: lengths of the windows.
+        delay_days: the age at which labels are known.
+        select: names or patterns of features.
+        label_share: share of transactions whose label ever becomes known.
+        seed: decides which.
+    """
+
+    windows_days: tuple[int, ...]
+    delay_days: int
+    select: tuple[str, ...]
+    label_share: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of transactions as a Parquet file, in order of time.
+
+    Its columns are `id`, `time`, `day`, `amount`, `label`, `known` (the label, if it ever
+    becomes known) and `card`, the features, and the user's further columns.
+
+    Attributes:
+        path: the file.
+        numbers: its numeric columns that are features.
+        categories: its text columns that are features.
+    """
+
+    path: Path
+    numbers: tuple[str, ...]
+    categories: tuple[str, ...]
+
+    def names(self, columns: Sequence[str]) -> list[str]:
+        """Return what `numbers` or `categories` are called; the user's as in their table."""
+        plain = [column.removeprefix(OWN) for column in columns]
+        return [
+            column if name != column and name in self.numbers else name
+            for column, name in zip(columns, plain, strict=True)
+        ]
+
+    def whole(self, *names: str) -> list[np.ndarray]:
+        """Read some columns whole; texts as codes from 0, missing labels as -1."""
+        with reading(self.path):
+            table = pq.read_table(self.path, columns=list(names))
+        return [_whole(table[name]) for name in names]
+
+    def read(self, rows: np.ndarray) -> Columns:
+        """Read examples.
+
+        Args:
+            rows: their places, ascending int64 [n].
+
+        Returns:
+            `number` float32 [n, numbers], NaN where missing; `category` object [n,
+            categories], texts, empty where missing; `label` int8, -1 where not known;
+            `id` and `card`, texts; `time` datetime64[s]; `day` int32, since 1970; `amount`
+            float64.
+        """
+        found = _allocate(len(rows), len(self.numbers), len(self.categories))
+        columns = [*self.numbers, *self.categories, *_ALWAYS]
+        with reading(self.path), pq.ParquetFile(self.path) as file:
+            start = 0
+            for group in range(file.num_row_groups):
+                size = file.metadata.row_group(group).num_rows
+                begin, end = np.searchsorted(rows, [start, start + size])
+                if begin < end:
+                    table = file.read_row_group(group, columns)
+                    self._fill(found, slice(begin, end), table.take(rows[begin:end] - start))
+                start += size
+        return Columns(found)
+
+    def _fill(self, found: dict[str, np.ndarray], place: slice, table: pa.Table) -> None:
+        for column, name in enumerate(self.numbers):
+            found["number"][place, column] = table[name].to_numpy()
+        for column, name in enumerate(self.categories):
+            found["category"][place, column] = _texts(table[name])
+        for name in ("id", "card"):
+            found[name][place] = _texts(table[name])
+        found["label"][place] = pc.fill_null(table["label"], -1).to_numpy()
+        for name in ("time", "day", "amount"):
+            found[name][place] = table[name].to_numpy()
+
+
+def compute(
+    connection: Any,
+    transactions: Standard,
+    schema: Schema,
+    settings: FeatureSettings,
+    cache: Path,
+    *,
+    history: Standard | None = None,
+) -> Features:
+    """Compute the features of transactions, unless that was done before.
+
+    Args:
+        connection: from :func:`zoo_fraud.reading.connect`.
+        transactions: whose features are wanted.
+        schema: which of their columns are features as they are.
+        settings: what decides the features.
+        cache: where they are kept.
+        history: transactions to look back on; of those in both, only one counts.
+    """
+    past = history.path.name if history else ""
+    key = content_key(transactions.path.name, past, asdict(settings), asdict(schema), VERSION)
+    path = cache / f"features-{key}.parquet"
+    own_numbers = [OWN + name for name in schema.numbers]
+    own_categories = [OWN + name for name in schema.categories]
+    rows = _with_known(_united(connection, transactions, history), settings)
+    if not schema.entities:
+        rows = rows.mutate(card=rows.id)
+    keep = [*_ALWAYS, *own_numbers, *own_categories]
+    found = features(
+        rows,
+        roles=list(schema.roles),
+        windows_days=settings.windows_days,
+        delay_days=settings.delay_days,
+        select=settings.select,
+        keep=["row", "asked", *keep],
+        with_amount=bool(schema.amount),
+        with_time=bool(schema.time),
+    )
+    numbers = [name for name in found.columns if name not in ("row", "asked", *keep)]
+    if not path.exists():
+        asked = found.filter(found.asked).order_by("row")
+        write(connection, asked.select(*numbers, *keep), path)
+    return Features(path, (*numbers, *own_numbers), tuple(own_categories))
+
+
+def _united(connection: Any, transactions: Standard, history: Standard | None) -> ibis.Table:
+    """Return the transactions, with `asked` true, and those before them, with it false."""
+    rows = connection.read_parquet(str(transactions.path)).mutate(asked=True)
+    if history is None:
+        return rows
+    past = connection.read_parquet(str(history.path)).mutate(asked=False)
+    if history.schema.id and transactions.schema.id:
+        past = past.anti_join(rows, "id")
+    return rows.union(past.select(rows.columns))
+
+
+@ibis.udf.scalar.builtin
+def md5_number_lower(text: str) -> ibis.dtype("uint64"):  # type: ignore[empty-body,valid-type]
+    """DuckDB's: half of the MD5 hash."""
+
+
+def _with_known(rows: ibis.Table, settings: FeatureSettings) -> ibis.Table:
+    """Add `known`: the label of a share of the transactions, drawn by their id."""
+    if settings.label_share >= 1:
+        return rows.mutate(known=rows.label)
+    drawn = md5_number_lower(rows.id + f" {settings.seed}").cast("float64") / 2.0**64
+    nothing = ibis.null("int8")
+    return rows.mutate(known=ibis.cases((drawn < settings.label_share, rows.label), else_=nothing))
+
+
+def _allocate(rows: int, numbers: int, categories: int) -> dict[str, np.ndarray]:
+    return {
+        "number": np.empty((rows, numbers), np.float32),
+        "category": np.empty((rows, categories), object),
+        "label": np.empty(rows, np.int8),
+        "id": np.empty(rows, object),
+        "time": np.empty(rows, "datetime64[s]"),
+        "card": np.empty(rows, object),
+        "amount": np.empty(rows, np.float64),
+        "day": np.empty(rows, np.int32),
+    }
+
+
+def _texts(column: pa.ChunkedArray) -> np.ndarray:
+    """Return texts as an object array in which equal ones are one object."""
+    encoded = pc.fill_null(column, "").combine_chunks().dictionary_encode()
+    return encoded.dictionary.to_numpy(zero_copy_only=False)[encoded.indices.to_numpy()]
+
+
+def _whole(column: pa.ChunkedArray) -> np.ndarray:
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return column.combine_chunks().dictionary_encode().indices.to_numpy()
+    if pa.types.is_int8(column.type):
+        column = pc.fill_null(column, -1)
+    return column.to_numpy()

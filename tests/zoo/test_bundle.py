@@ -1,0 +1,149 @@
+"""A bundle predicts anywhere, and only if it is what was saved."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toy
+
+import zoo
+from zoo.errors import ConfigError, DataError, StorageError
+
+pytestmark = pytest.mark.usefixtures("toy_plugin")
+
+
+@pytest.fixture()
+def copy(toy_run: zoo.Run, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(toy_run.bundle, tmp_path / "copy"))
+
+
+def test_fresh_process_predicts_what_the_run_measured(toy_run: zoo.Run, points: Path) -> None:
+    here = zoo.predict(toy_run.path, str(points)).columns["score"]
+    script = (
+        "import sys, json, toy, zoo; from zoo.registry import registry;"
+        "registry().register(toy, 'toy');"
+        "print(json.dumps(zoo.predict(sys.argv[1], sys.argv[2]).columns['score'].tolist()))"
+    )
+    path = os.pathsep.join([str(Path(toy.__file__).parent), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(toy_run.bundle), str(points)],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        check=True,
+    )
+    np.testing.assert_allclose(here, json.loads(done.stdout), rtol=1e-6)
+
+
+def test_bundle_carries_card_decision_and_metrics(toy_run: zoo.Run) -> None:
+    bundle = zoo.load(toy_run.path)
+    assert (toy_run.bundle / "README.md").read_text().count("ROC AUC")
+    assert set(bundle.decision) == {"threshold"}
+    assert bundle.about["metrics"] == toy_run.evaluation["systems"][0]["values"]
+
+
+def test_bundle_holds_no_pickle(toy_run: zoo.Run) -> None:
+    allowed = {".json", ".keras", ".md", ".npz", ".txt"}
+    assert {path.suffix for path in toy_run.bundle.rglob("*") if path.is_file()} <= allowed
+
+
+def _cut(folder: Path) -> None:
+    model = folder / "model.keras"
+    model.write_bytes(model.read_bytes()[:-100])
+
+
+def _edit(folder: Path) -> None:
+    (folder / "preprocessing" / "mean.json").write_text("[0.0, 0.0]")
+
+
+def _remove(folder: Path) -> None:
+    (folder / "model.keras").unlink()
+
+
+def _point_outside(folder: Path) -> None:
+    content = json.loads((folder / "bundle.json").read_text())
+    content["files"]["../secret"] = "0"
+    (folder / "bundle.json").write_text(json.dumps(content))
+
+
+def _newer_format(folder: Path) -> None:
+    content = json.loads((folder / "bundle.json").read_text())
+    content["format"] = 99
+    (folder / "bundle.json").write_text(json.dumps(content))
+
+
+def _no_json(folder: Path) -> None:
+    (folder / "bundle.json").write_text("{")
+
+
+@pytest.mark.parametrize(
+    "damage", [_cut, _edit, _remove, _point_outside, _newer_format, _no_json]
+)
+def test_damaged_bundle_is_refused(copy: Path, damage: Callable[[Path], None]) -> None:
+    damage(copy)
+    with pytest.raises(StorageError) as caught:
+        zoo.load(copy)
+    assert str(copy) in caught.value.message
+
+
+def test_unlisted_file_in_preprocessing_is_refused(copy: Path) -> None:
+    (copy / "preprocessing" / "extra.json").write_text("{}")
+    with pytest.raises(StorageError, match=r"extra\.json"):
+        zoo.load(copy)
+
+
+def test_predict_keeps_good_lines_and_names_bad_ones(toy_run: zoo.Run, points: Path) -> None:
+    good = zoo.predict(toy_run.path, str(points)).records
+    points.write_text("not a point\n" + points.read_text() + "\n[1]")
+    mixed = zoo.predict(toy_run.path, str(points))
+    assert mixed.records == good
+    assert [finding.where for finding in mixed.findings] == [
+        f"{points}, line 1",
+        f"{points}, line 18",
+    ]
+
+
+def test_predict_on_nothing_readable_is_an_error(toy_run: zoo.Run, tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text("?")
+    with pytest.raises(DataError, match="line 1"):
+        zoo.predict(toy_run.path, str(path))
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.json", "out.csv"])
+def test_predictions_are_written_whole(
+    toy_run: zoo.Run, points: Path, tmp_path: Path, name: str
+) -> None:
+    predictions = zoo.predict(toy_run.path, str(points))
+    text = predictions.write(tmp_path / name).read_text()
+    assert text.count("score") == (1 if name.endswith("csv") else len(predictions.records))
+
+
+def test_predictions_are_not_written_in_an_unknown_format(
+    toy_run: zoo.Run, points: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"\.xlsx"):
+        zoo.predict(toy_run.path, str(points)).write(tmp_path / "out.xlsx")
+
+
+def test_evaluate_repeats_the_runs_own_figures(toy_run: zoo.Run) -> None:
+    again = zoo.evaluate(toy_run.path, samples=20)
+    assert again["systems"][0]["values"] == toy_run.evaluation["systems"][0]["values"]
+
+
+def test_evaluate_measures_other_labelled_files(toy_run: zoo.Run, points: Path) -> None:
+    evaluation = zoo.evaluate(toy_run.path, data=str(points), samples=20)
+    assert evaluation["examples"] == 16
+    assert evaluation["systems"][0]["values"]["auc"]["value"] > 0.9
+
+
+def test_run_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"run\.json"):
+        zoo.Run(tmp_path)

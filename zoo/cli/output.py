@@ -1,0 +1,145 @@
+"""What a command writes: data on standard output, everything else on standard error.
+
+Data are tables and text on a terminal, aligned plain text in a pipe, and one JSON value
+with `--json`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.errors import ExitCode
+
+_GOOD = ("ok", "present")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows to show.
+
+    Attributes:
+        columns: headings; empty for a table without them.
+        rows: one text for each column.
+        title: shown above.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+
+    def plain(self) -> str:
+        """Return the table as aligned text, without a trailing line break."""
+        lines = [self.columns, *self.rows] if self.columns else list(self.rows)
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        ]
+        return "\n".join([self.title, *text] if self.title else text)
+
+
+@dataclass
+class Output:
+    """Where a command writes.
+
+    Attributes:
+        json: data are written as JSON.
+        quiet: notes are left out.
+    """
+
+    json: bool = False
+    quiet: bool = False
+
+    def data(self, value: Any, *blocks: Table | str) -> None:
+        """Write what the command was asked for.
+
+        Args:
+            value: as JSON shows it.
+            blocks: as a reader is shown it; a blank line separates them.
+        """
+        if self.json:
+            print(_as_json(value))
+        elif sys.stdout.isatty():
+            _render(blocks)
+        else:
+            texts = [block.plain() if isinstance(block, Table) else block for block in blocks]
+            print("\n\n".join(texts))
+
+    def note(self, text: str) -> None:
+        """Say something that is not data, unless the user wants quiet."""
+        if not self.quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Say something that must be seen."""
+        with suppress(BrokenPipeError):  # nobody listens any more: no reason to stop training
+            print(text, file=sys.stderr, flush=True)
+
+    def error(self, kind: str, message: str, hint: str, code: ExitCode) -> None:
+        """Say why the command failed.
+
+        Args:
+            kind: name of the error's class.
+            message: what was given and what was expected.
+            hint: what to do next.
+            code: the exit code.
+        """
+        self.warn(f"error: {message}" + (f"\n{hint}" if hint else ""))
+        if self.json:
+            content = {"type": kind, "message": message, "hint": hint, "exit_code": int(code)}
+            print(_as_json({"error": content}), flush=True)
+
+
+def _as_json(value: Any) -> str:
+    import json
+
+    from zoo.storage import _jsonable
+
+    return json.dumps(_jsonable(value), indent=2, ensure_ascii=False)
+
+
+def _render(blocks: Sequence[Table | str]) -> None:
+    """Show blocks on a terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for number, block in enumerate(blocks):
+        if number:
+            console.print()
+        if isinstance(block, str):
+            console.print(block, markup=False, soft_wrap=True)
+        else:
+            console.print(_rich_table(block))
+
+
+def _rich_table(table: Table) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    rich_table = RichTable(
+        title=Text(table.title, style="bold") if table.title else None,
+        title_justify="left",
+        box=SIMPLE_HEAD if table.columns else None,
+        show_header=bool(table.columns),
+        pad_edge=False,
+    )
+    width = len(table.columns) or max((len(row) for row in table.rows), default=0)
+    headings = list(table.columns) or [""] * width
+    for heading in headings:
+        rich_table.add_column(Text(heading), overflow="fold")
+    for row in table.rows:
+        rich_table.add_row(*(_cell(heading, text) for heading, text in zip(headings, row, strict=True)))
+    return rich_table
+
+
+def _cell(heading: str, text: str) -> Any:
+    from rich.text import Text
+
+    if heading != "Status":
+        return Text(text)
+    return Text(text, style="green" if text in _GOOD else "yellow")

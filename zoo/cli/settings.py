@@ -1,0 +1,71 @@
+"""Lists the settings of components and recipes, with the values they begin with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.config import describe, from_settings
+from zoo.discovery import Kind
+from zoo.recipe import KINDS, EvaluationConfig, Use, resolve_recipe
+from zoo.registry import registry
+from zoo.training.config import TrainConfig
+
+_SECTIONS: dict[Kind, str] = {
+    "task": "task",
+    "model": "model",
+    "dataset": "data",
+    "strategy": "strategy",
+}
+"""The section of a recipe's settings that belongs to each kind of component."""
+
+
+def component_settings(kind: Kind, address: str) -> list[dict[str, Any]]:
+    """Return the settings of a component as name, type, default and help."""
+    found = registry().implementation(kind, address)
+    return [row._asdict() for row in describe(found, _SECTIONS[kind])]
+
+
+def recipe_settings(address: str) -> dict[str, list[dict[str, Any]]]:
+    """Return all settings of a recipe, by the component they belong to.
+
+    The defaults are the recipe's own where it has some. The loader of the user's files and
+    the one that is used without files are both there.
+    """
+    plugins = registry()
+    spec = plugins.spec("recipe", address)
+    plugin = address.partition("/")[0]
+    loader = plugins.resolve("dataset", spec.dataset, within=plugin)
+    recipe = resolve_recipe(address, [from_settings({"use.dataset": loader}, "files")], plugins)
+    values = {**recipe.resolved.dump(), "use": {}}
+    owners = {"run": [_row("seed", "whole number", "Decides every random choice."), _WEIGHTS]}
+    for kind in KINDS:
+        used = recipe.addresses[kind]
+        owners[f"{kind} {used}"] = component_settings(kind, used)
+    sample = plugins.resolve("dataset", spec.sample, within=plugin)
+    if sample != loader:
+        owners[f"dataset {sample}, without files"] = component_settings("dataset", sample)
+    for name, group in (("train", TrainConfig), ("evaluation", EvaluationConfig), ("use", Use)):
+        owners[name] = [row._asdict() for row in describe(group, name)]
+    return {
+        owner: [{**row, "default": _inside(values, row["name"], row["default"])} for row in rows]
+        for owner, rows in owners.items()
+    }
+
+
+def _row(name: str, type: str, help: str) -> dict[str, Any]:
+    return {"name": name, "type": type, "default": None, "help": help}
+
+
+_WEIGHTS = _row("weights", "text", "`none`, a preset handle, or the folder of a run or bundle.")
+
+
+def _inside(values: Any, name: str, default: Any) -> Any:
+    """Return the value of a dotted name, or the default if the values do not say.
+
+    A `0` in a name stands for any place in a list, where the default is what counts.
+    """
+    for part in name.split("."):
+        if not isinstance(values, dict) or part not in values:
+            return default
+        values = values[part]
+    return values
