@@ -1,6 +1,6 @@
 """Kills a run again and again at random moments, and compares its weights with a whole run's.
 
-    python benchmarks/resume.py [KILLS] [SEED]
+python benchmarks/resume.py [KILLS] [SEED]
 """
 
 from __future__ import annotations

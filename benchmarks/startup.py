@@ -1,6 +1,6 @@
 """Times `zoo --help` and `zoo list` as whole processes, and looks at what they import.
 
-    python benchmarks/startup.py [RUNS]
+python benchmarks/startup.py [RUNS]
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def main() -> None:
             f"min {times[0] * 1000:.0f}, max {times[-1] * 1000:.0f}"
         )
     for arguments in COMMANDS:
-        print(f"zoo {' '.join(arguments)}: imports {sorted(imported(arguments)) or 'none'} of {HEAVY}")
+        print(
+            f"zoo {' '.join(arguments)}: imports {sorted(imported(arguments)) or 'none'} of {HEAVY}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Train a fraud model on your own transactions. Copy this file and change what you need.
 
-    python recipes/fraud_finetune.py                         # on generated transactions
-    python recipes/fraud_finetune.py transactions.parquet    # on yours, CSV or Parquet
-    python recipes/fraud_finetune.py mine.csv runs/earlier   # starting from an earlier run
+python recipes/fraud_finetune.py                         # on generated transactions
+python recipes/fraud_finetune.py transactions.parquet    # on yours, CSV or Parquet
+python recipes/fraud_finetune.py mine.csv runs/earlier   # starting from an earlier run
 """
 
 import sys

@@ -74,7 +74,7 @@ _EXPORTS = {
     "zoo.data.examples": ("Columns",),
     "zoo.evaluation.ranking": ("Ranking",),
     "zoo.evaluation.calibration": ("expected_calibration_error", "fit_temperature"),
-    "zoo.report": ("charts",),
+    "zoo.reporting": ("charts",),
     "zoo.bundle": ("Bundle",),
     "zoo.runs": ("Run",),
 }

@@ -296,7 +296,7 @@ def predict(
 
 def report(run: Path | str) -> Path:
     """Write the report of a run again and return its path."""
-    from zoo.report import render
+    from zoo.reporting import render
     from zoo.runs import Run
 
     return render(Run(run).path)

@@ -145,7 +145,7 @@ class Run:
         write_text(self.path / "metrics.jsonl", lines)
 
     def _repr_html_(self) -> str:
-        from zoo.report import summary_html
+        from zoo.reporting import summary_html
 
         return summary_html(self.path)
 

@@ -12,7 +12,7 @@ import ibis
 import numpy as np
 
 from zoo import Finding
-from zoo_fraud.reading import OWN, BadRow, BadRows, Table, beside, content_key, write_standard
+from zoo_fraud.reading import OWN, BadRow, Intake, Table, beside, content_key, write_standard
 from zoo_fraud.schema import Schema
 
 _SAMPLE = 100_000
@@ -26,12 +26,12 @@ class Standard:
     Attributes:
         path: the file.
         schema: of the user's table.
-        bad: rows that are not in it.
+        intake: what was noticed, such as rows that are not in it.
     """
 
     path: Path
     schema: Schema
-    bad: BadRows
+    intake: Intake
 
 
 def standardise(
@@ -42,13 +42,13 @@ def standardise(
     key = content_key(table.content, files, asdict(schema), time_format)
     path, listed = cache / f"transactions-{key}.parquet", cache / f"transactions-{key}.json"
     if not listed.exists():
-        bad = write_standard(connection, table, schema, path, time_format=time_format)
+        intake = write_standard(connection, table, schema, path, time_format=time_format)
+        bad = [{**vars(row), "file": str(row.file)} for row in intake.bad]
         with beside(listed) as temporary:
-            rows = [{**vars(row), "file": str(row.file)} for row in bad.first]
-            temporary.write_text(json.dumps({"first": rows, "count": bad.count}))
-    found = json.loads(listed.read_text())
-    rows = [BadRow(**{**row, "file": Path(row["file"])}) for row in found["first"]]
-    return Standard(path, schema, BadRows(rows, found["count"]))
+            temporary.write_text(json.dumps([bad, intake.bad_count, intake.unsorted]))
+    bad, bad_count, unsorted = json.loads(listed.read_text())
+    rows = [BadRow(**{**row, "file": Path(row["file"])}) for row in bad]
+    return Standard(path, schema, Intake(rows, bad_count, unsorted))
 
 
 def settle(

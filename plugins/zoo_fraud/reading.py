@@ -60,11 +60,18 @@ class BadRow:
         return f"{self.file}, {self.place}: {self.problem}"
 
 
-class BadRows(NamedTuple):
-    """The first rows that cannot be used, and how many there are."""
+class Intake(NamedTuple):
+    """What was noticed while a table was converted.
 
-    first: list[BadRow]
-    count: int
+    Attributes:
+        bad: the first rows that cannot be used.
+        bad_count: how many there are.
+        unsorted: how many rows follow one of a later time.
+    """
+
+    bad: list[BadRow]
+    bad_count: int
+    unsorted: int
 
 
 @dataclass(frozen=True)
@@ -207,7 +214,7 @@ def standard(raw: ibis.Table, schema: Schema, time_format: str = "") -> ibis.Tab
 
 def write_standard(
     connection: Any, table: Table, schema: Schema, target: Path, *, time_format: str = ""
-) -> BadRows:
+) -> Intake:
     """Write the table's good rows in standard form, in order of time, and name the others.
 
     The rows get a column `row`, counted from 0. Rows of equal time are in order of their
@@ -228,7 +235,8 @@ def write_standard(
     ordered = good.mutate(row=ibis.row_number().over(order_by=[*keys, "file_row_number"]))
     with reading(table.source):
         write(connection, ordered.drop("filename", "file_row_number").order_by("row"), target)
-        return _bad_rows(rows, schema, table)
+        bad, bad_count = _bad_rows(rows, schema, table)
+        return Intake(bad, bad_count, _unsorted(rows))
 
 
 def write(connection: Any, rows: ibis.Table, target: Path) -> None:
@@ -277,12 +285,12 @@ def _disk_is_full(error: Exception) -> bool:
     return "No space left on device" in str(error)
 
 
-def bad_rows_error(bad: BadRows) -> DataError:
+def bad_rows_error(intake: Intake) -> DataError:
     """Return the error for rows that stop training."""
-    more = f" {bad.count - 1} more rows cannot be used." if bad.count > 1 else ""
+    more = intake.bad_count - 1
     return DataError(
-        f"{bad.first[0]}.{more}",
-        hint="Mend or remove the row, or take other columns: --set data.amount=COLUMN.",
+        f"{intake.bad[0]}.{f' {more:,} more rows cannot be used.' if more else ''}",
+        hint="Mend or remove such rows, or take another column: --set data.amount=COLUMN.",
     )
 
 
@@ -341,7 +349,12 @@ def _is_given(column: Any) -> Any:
     return column.notnull()
 
 
-def _bad_rows(rows: ibis.Table, schema: Schema, table: Table) -> BadRows:
+def _unsorted(rows: ibis.Table) -> int:
+    before = rows.time.lag().over(order_by=["filename", "file_row_number"])
+    return int(rows.mutate(late=rows.time < before).late.sum().fill_null(0).execute())
+
+
+def _bad_rows(rows: ibis.Table, schema: Schema, table: Table) -> tuple[list[BadRow], int]:
     bad = rows.filter(rows.bad.notnull())
     torn = [
         BadRow(file, f"line {line}", problem)
@@ -356,8 +369,8 @@ def _bad_rows(rows: ibis.Table, schema: Schema, table: Table) -> BadRows:
         file = files[row["filename"]]
         place = _place(file, row["file_row_number"], table.torn.get(file, {}))
         misfits.append(BadRow(file, place, _problem(row["bad"], row["value"], schema)))
-    count = len(torn) + (bad.count().execute() if len(first) == _SHOWN else len(first))
-    return BadRows((torn + misfits)[:_SHOWN], count)
+    count = len(torn) + int(bad.count().execute())
+    return (torn + misfits)[:_SHOWN], count
 
 
 def _place(file: Path, row: int, torn: Mapping[int, str]) -> str:

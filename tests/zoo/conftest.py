@@ -28,6 +28,8 @@ def toy_run(toy_plugin: None, tmp_path_factory: pytest.TempPathFactory) -> zoo.R
 def points(tmp_path: Path) -> Path:
     """A file of labelled points, as the smallest plugin reads them."""
     path = tmp_path / "points.jsonl"
-    lines = [f"[{label * 2.0 + i / 10}, {label * 2.0}, {label}]" for i in range(8) for label in (0, 1)]
+    lines = [
+        f"[{label * 2.0 + i / 10}, {label * 2.0}, {label}]" for i in range(8) for label in (0, 1)
+    ]
     path.write_text("\n".join(lines))
     return path

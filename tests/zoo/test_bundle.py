@@ -83,9 +83,7 @@ def _no_json(folder: Path) -> None:
     (folder / "bundle.json").write_text("{")
 
 
-@pytest.mark.parametrize(
-    "damage", [_cut, _edit, _remove, _point_outside, _newer_format, _no_json]
-)
+@pytest.mark.parametrize("damage", [_cut, _edit, _remove, _point_outside, _newer_format, _no_json])
 def test_damaged_bundle_is_refused(copy: Path, damage: Callable[[Path], None]) -> None:
     damage(copy)
     with pytest.raises(StorageError) as caught:

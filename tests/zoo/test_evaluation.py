@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
+import zoo
 from zoo.components import Metric
-from zoo.evaluation.bootstrap import Bootstrap
+from zoo.evaluation.bootstrap import Bootstrap, Interval
 from zoo.evaluation.calibration import expected_calibration_error, fit_temperature, sigmoid
 from zoo.evaluation.ranking import Ranking
 
@@ -45,12 +46,19 @@ def _mean(values: np.ndarray) -> Metric:
     return Metric("mean", "Mean", lambda weights: float(np.average(values, weights=weights)))
 
 
+def _interval(
+    bootstrap: Bootstrap, metric: Metric, examples: int, units: np.ndarray | None = None
+) -> Interval:
+    value = metric.compute(np.ones(examples, np.int64))
+    return bootstrap.interval(value, bootstrap.sample(metric, bootstrap.weights(examples, units)))
+
+
 def test_interval_covers_the_true_mean_as_often_as_it_says() -> None:
     covered = 0
     for seed in range(200):
         values = np.random.default_rng(seed).normal(size=80)
         bootstrap = Bootstrap(samples=200, level=0.9, seed=seed)
-        interval = bootstrap.intervals([_mean(values)], 80, bootstrap.weights(80, None))["mean"]
+        interval = _interval(bootstrap, _mean(values), 80)
         covered += interval.low <= 0.0 <= interval.high
     assert 165 <= covered <= 195  # 180 expected
 
@@ -62,8 +70,8 @@ def test_examples_of_one_unit_are_drawn_together_and_widen_the_interval() -> Non
     draws = bootstrap.weights(1000, units)
     for weights in draws:
         assert all(len(set(weights[units == unit])) == 1 for unit in range(20))
-    together = bootstrap.intervals([_mean(values)], 1000, draws)["mean"]
-    alone = bootstrap.intervals([_mean(values)], 1000, bootstrap.weights(1000, None))["mean"]
+    together = _interval(bootstrap, _mean(values), 1000, units)
+    alone = _interval(bootstrap, _mean(values), 1000)
     assert together.high - together.low > 3 * (alone.high - alone.low)
 
 
@@ -71,7 +79,7 @@ def test_metric_that_most_samples_leave_undefined_has_no_interval() -> None:
     labels = np.array([1] + [0] * 9)
     metric = Metric("auc", "AUC", Ranking(labels, np.arange(10.0)).roc_auc)
     bootstrap = Bootstrap(samples=100)
-    interval = bootstrap.intervals([metric], 10, bootstrap.weights(10, None))["auc"]
+    interval = _interval(bootstrap, metric, 10)
     assert interval.value == 0.0
     assert math.isnan(interval.low)
     assert math.isnan(interval.high)
@@ -92,3 +100,11 @@ def test_temperature_is_found_again_and_mends_calibration(classes: int) -> None:
         true = generator.normal(size=(20_000, classes)) * 2
         labels = np.argmax(true + generator.gumbel(size=true.shape), axis=1)
     assert fit_temperature(true * 3, labels) == pytest.approx(3.0, rel=0.05)
+
+
+def test_lead_of_a_model_is_surer_than_two_intervals_say(toy_run: zoo.Run) -> None:
+    model, baseline = toy_run.evaluation["systems"]
+    lead = baseline["lead"]["auc"]
+    assert lead["value"] == model["values"]["auc"]["value"] - baseline["values"]["auc"]["value"]
+    assert lead["low"] > 0
+    assert "lead" not in model

@@ -41,12 +41,12 @@ def test_a_stream_begun_later_goes_on_as_the_whole_one() -> None:
 def test_augmentation_follows_the_example_not_its_batch() -> None:
     """The same rows in batches of another size are augmented alike."""
     small = np.concatenate(_points(start=0, steps=5))
-    large = training_batches(
-        _examples(10), Order(10, 10, seed=1), start=0, steps=2, augment=_noise
-    )
+    large = training_batches(_examples(10), Order(10, 10, seed=1), start=0, steps=2, augment=_noise)
     large = np.concatenate([inputs["point"] for inputs, _, _ in large.as_numpy_iterator()])
     assert np.array_equal(small, large)
-    assert not np.array_equal(large[:10][np.argsort(large[:10, 0])], large[10:][np.argsort(large[10:, 0])])
+    assert not np.array_equal(
+        large[:10][np.argsort(large[:10, 0])], large[10:][np.argsort(large[10:, 0])]
+    )
 
 
 def test_prediction_covers_every_example_in_order_in_full_batches() -> None:

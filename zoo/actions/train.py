@@ -164,7 +164,7 @@ def _train_and_measure(
     store(run, evaluation, figures)
     _add_seconds(run, evaluation=time.monotonic() - began)
     bundle = replace(bundle, about={**bundle.about, "metrics": evaluation["systems"][0]["values"]})
-    from zoo.report import card
+    from zoo.reporting import card
 
     bundle.save(run.bundle, card(run.path))
 
@@ -330,7 +330,7 @@ def _status(run: Run) -> Any:
 
 
 def _write_report(run: Run) -> None:
-    from zoo.report import render
+    from zoo.reporting import render
 
     render(run.path)
 

@@ -26,7 +26,7 @@ class UsageError(ZooError):
     """The arguments of a command are wrong."""
 
 
-class Interrupted(ZooError):
+class InterruptedRun(ZooError):
     """The user or the system stopped the command."""
 
     exit_code = ExitCode.INTERRUPTED

@@ -63,6 +63,8 @@ class Output:
         """
         if self.json:
             print(_as_json(value))
+        elif not blocks:
+            return
         elif sys.stdout.isatty():
             _render(blocks)
         else:
@@ -133,7 +135,9 @@ def _rich_table(table: Table) -> Any:
     for heading in headings:
         rich_table.add_column(Text(heading), overflow="fold")
     for row in table.rows:
-        rich_table.add_row(*(_cell(heading, text) for heading, text in zip(headings, row, strict=True)))
+        rich_table.add_row(
+            *(_cell(heading, text) for heading, text in zip(headings, row, strict=True))
+        )
     return rich_table
 
 

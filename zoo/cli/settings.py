@@ -36,20 +36,21 @@ def recipe_settings(address: str) -> dict[str, list[dict[str, Any]]]:
     plugin = address.partition("/")[0]
     loader = plugins.resolve("dataset", spec.dataset, within=plugin)
     recipe = resolve_recipe(address, [from_settings({"use.dataset": loader}, "files")], plugins)
-    values = {**recipe.resolved.dump(), "use": {}}
-    owners = {"run": [_row("seed", "whole number", "Decides every random choice."), _WEIGHTS]}
+    rows = {"run": [_row("seed", "whole number", "Decides every random choice."), _WEIGHTS]}
     for kind in KINDS:
         used = recipe.addresses[kind]
-        owners[f"{kind} {used}"] = component_settings(kind, used)
+        rows[f"{kind} {used}"] = component_settings(kind, used)
+    for name, group in (("train", TrainConfig), ("evaluation", EvaluationConfig)):
+        rows[name] = [row._asdict() for row in describe(group, name)]
+    values = recipe.resolved.dump()
+    owners = {
+        owner: [{**row, "default": _inside(values, row["name"], row["default"])} for row in group]
+        for owner, group in rows.items()
+    }
     sample = plugins.resolve("dataset", spec.sample, within=plugin)
     if sample != loader:
         owners[f"dataset {sample}, without files"] = component_settings("dataset", sample)
-    for name, group in (("train", TrainConfig), ("evaluation", EvaluationConfig), ("use", Use)):
-        owners[name] = [row._asdict() for row in describe(group, name)]
-    return {
-        owner: [{**row, "default": _inside(values, row["name"], row["default"])} for row in rows]
-        for owner, rows in owners.items()
-    }
+    return {**owners, "use": [row._asdict() for row in describe(Use, "use")]}
 
 
 def _row(name: str, type: str, help: str) -> dict[str, Any]:

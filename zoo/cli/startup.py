@@ -38,6 +38,7 @@ def hold_back_stderr() -> Iterator[None]:
         try:
             yield
         except Exception:
+            sys.stderr.flush()
             held.seek(0)
             os.write(stderr, held.read())
             raise

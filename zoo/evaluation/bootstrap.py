@@ -61,24 +61,15 @@ class Bootstrap:
             for _ in range(self.samples)
         ]
 
-    def intervals(
-        self, metrics: Sequence[Metric], examples: int, weights: Sequence[np.ndarray]
-    ) -> dict[str, Interval]:
-        """Return each metric with its interval.
+    def sample(self, metric: Metric, weights: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the metric on each draw, float64 [samples]; NaN where it is undefined."""
+        return np.array([metric.compute(each) for each in weights], np.float64)
 
-        Args:
-            metrics: what to measure.
-            examples: how many there are.
-            weights: what :meth:`weights` returned.
-        """
-        return {metric.name: self._interval(metric, examples, weights) for metric in metrics}
-
-    def _interval(self, metric: Metric, examples: int, weights: Sequence[np.ndarray]) -> Interval:
-        value = float(metric.compute(np.ones(examples, np.int64)))
-        sampled = np.array([metric.compute(each) for each in weights])
-        sampled = sampled[np.isfinite(sampled)]
-        if len(sampled) < 0.9 * self.samples:
+    def interval(self, value: float, sampled: np.ndarray) -> Interval:
+        """Return a value with the interval that holds `level` of its samples."""
+        defined = sampled[np.isfinite(sampled)]
+        if len(defined) < max(1, 0.9 * self.samples):
             return Interval(value, math.nan, math.nan)
         tail = (1 - self.level) / 2
-        low, high = np.quantile(sampled, [tail, 1 - tail])
+        low, high = np.quantile(defined, [tail, 1 - tail])
         return Interval(value, float(low), float(high))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import keras
 import numpy as np
 
-from zoo.components import Batch, Examples, Preprocessing, Task
+from zoo.components import Batch, Examples, Metric, Preprocessing, Task
 from zoo.data.examples import EncodedExamples, all_rows, map_arrays
 from zoo.data.pipeline import prediction_batches
 from zoo.evaluation.bootstrap import Bootstrap
@@ -46,25 +46,28 @@ def compare(
     Args:
         task: whose metrics are taken.
         truth: the examples, whole columns.
-        systems: for each name its kind (`model` or `baseline`) and its predictions.
+        systems: for each name its kind (`model`, which comes first, or `baseline`) and its
+            predictions.
         bootstrap: how intervals are made.
 
     Returns:
-        the JSON-able content of `evaluation.json`.
+        the JSON-able content of `evaluation.json`: `values` of each system, and for each
+        baseline the model's `lead` over it, above 0 where the model is better.
     """
     rows, units = _rows(truth), task.units(truth)
-    weights = bootstrap.weights(rows, units)
-    table, metrics = [], []
+    weights = [np.ones(rows, np.int64), *bootstrap.weights(rows, units)]
+    table: list[dict[str, Any]] = []
+    metrics: list[Metric] = []
+    ours: dict[str, np.ndarray] = {}
     for name, (kind, predictions) in systems.items():
         metrics = task.metrics(truth, predictions)
-        values = bootstrap.intervals(metrics, rows, weights)
-        table.append(
-            {
-                "name": name,
-                "kind": kind,
-                "values": {metric: asdict(interval) for metric, interval in values.items()},
-            }
-        )
+        drawn = {metric.name: bootstrap.sample(metric, weights) for metric in metrics}
+        row = {"name": name, "kind": kind, "values": _intervals(drawn, bootstrap)}
+        if kind == "model":
+            ours = drawn
+        elif ours:
+            row["lead"] = _intervals(_leads(metrics, ours, drawn), bootstrap)
+        table.append(row)
     return {
         "examples": rows,
         "units": None if units is None else len(np.unique(units)),
@@ -74,6 +77,25 @@ def compare(
             for m in metrics
         ],
         "systems": table,
+    }
+
+
+def _intervals(drawn: Mapping[str, np.ndarray], bootstrap: Bootstrap) -> dict[str, Any]:
+    """Return value and interval by metric; the first of each `drawn` is the value itself."""
+    return {
+        name: asdict(bootstrap.interval(float(values[0]), values[1:]))
+        for name, values in drawn.items()
+    }
+
+
+def _leads(
+    metrics: Sequence[Metric], ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return how far the model is ahead on each draw: paired, so sharper than two intervals."""
+    return {
+        metric.name: (ours[metric.name] - theirs[metric.name])
+        * (1 if metric.higher_is_better else -1)
+        for metric in metrics
     }
 
 

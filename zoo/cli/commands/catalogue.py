@@ -97,8 +97,7 @@ def show_plugins(out: Output) -> None:
 
     plugins = registry().plugins()
     rows = [
-        (plugin.name, str(plugin.status), plugin.distribution, plugin.version)
-        for plugin in plugins
+        (plugin.name, str(plugin.status), plugin.distribution, plugin.version) for plugin in plugins
     ]
     columns = ("Plugin", "Status", "Distribution", "Version")
     out.data(

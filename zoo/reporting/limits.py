@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from zoo.report.contents import Contents
-from zoo.report.results import Results
+from zoo.reporting.contents import Contents
+from zoo.reporting.results import Results
 
 COMPLETE = ("finished", "stopped early")
 """Statuses of a run whose training came to its planned end."""

@@ -19,7 +19,7 @@ import pytest
 
 from zoo.components import Figure
 from zoo.errors import StorageError
-from zoo.report import card, charts, render, summary_html
+from zoo.reporting import card, charts, render, summary_html
 
 NASTY = "<script>alert('x')</script> & | `tick` *star*"
 DASH = "\N{EN DASH}"
@@ -182,6 +182,7 @@ def run(tmp_path: Path) -> Path:
                         "average_precision": estimate(0.601, 0.02),
                         "cost": estimate(1100, 50),
                     },
+                    "lead": {"average_precision": estimate(0.08, 0.03)},
                 },
                 {
                     "name": "Always one",
@@ -209,10 +210,11 @@ def page(run: Path) -> Page:
     return Page(render(run).read_text(encoding="utf-8"))
 
 
-def set_estimates(run: Path, ours: Any, trees: Any, metric: str = "average_precision") -> None:
+def set_estimates(run: Path, ours: Any, trees: Any, lead: Any = None) -> None:
     def change(evaluation: dict[str, Any]) -> None:
-        evaluation["systems"][0]["values"][metric] = ours
-        evaluation["systems"][1]["values"][metric] = trees
+        evaluation["systems"][0]["values"]["average_precision"] = ours
+        evaluation["systems"][1]["values"]["average_precision"] = trees
+        evaluation["systems"][1]["lead"] = {"average_precision": lead}
 
     edit(run, "evaluation.json", change)
 
@@ -244,8 +246,8 @@ class TestReport:
             "For research only.",
             "0.681",
             "95% interval 0.661 to 0.701",
-            "The model is 0.080 better than the best baseline, Trees (0.601), and their 95% "
-            "intervals do not overlap.",
+            "The model is 0.080 better than the best baseline, Trees (0.601); the 95% interval "
+            "of the difference is 0.050 to 0.110.",
             "Always one",
             "500 bootstrap samples of 43 groups",
             "Threshold 0.37",
@@ -309,60 +311,63 @@ class TestReport:
 
 class TestVerdict:
     @pytest.mark.parametrize(
-        ("ours", "trees", "sentence"),
+        ("ours", "trees", "lead", "sentence"),
         [
             (
-                estimate(0.681, 0.02),
-                estimate(0.671, 0.02),
-                "The model is 0.010 better than the best baseline, Trees (0.671), but their 95% "
-                "intervals overlap: the difference may be chance.",
+                0.681,
+                0.671,
+                estimate(0.01, 0.02),
+                "The model is 0.010 better than the best baseline, Trees (0.671), but the 95% "
+                "interval of the difference includes 0: it may be chance.",
             ),
             (
-                estimate(0.601, 0.02),
-                estimate(0.701, 0.02),
-                "The baseline wins: Trees (0.701) is 0.100 better than the model, and their 95% "
-                "intervals do not overlap.",
+                0.601,
+                0.701,
+                estimate(-0.1, 0.02),
+                "The baseline wins: Trees (0.701) is 0.100 better than the model; the 95% "
+                "interval of the difference is 0.080 to 0.120.",
             ),
             (
-                estimate(0.69, 0.02),
-                estimate(0.7, 0.02),
-                "The baseline wins: Trees (0.700) is 0.010 better than the model, but their 95% "
-                "intervals overlap: the difference may be chance.",
+                0.69,
+                0.7,
+                estimate(-0.01, 0.02),
+                "The baseline wins: Trees (0.700) is 0.010 better than the model, but the 95% "
+                "interval of the difference includes 0: it may be chance.",
             ),
             (
-                estimate(0.70001, 0.02),
-                estimate(0.7, 0.02),
+                0.70001,
+                0.7,
+                estimate(0.00001, 0.02),
                 "The model is less than 0.001 better than the best baseline, Trees (0.700), but "
-                "their 95% intervals overlap: the difference may be chance.",
+                "the 95% interval of the difference includes 0: it may be chance.",
             ),
+            (0.7, 0.7, None, "The model only equals the best baseline, Trees (0.700)."),
             (
-                estimate(0.7, 0.02),
-                estimate(0.7, 0.02),
-                "The model only equals the best baseline, Trees (0.700).",
+                0.8,
+                0.7,
+                {"value": 0.1, "low": math.nan, "high": None},
+                "The model is 0.100 better than the best baseline, Trees (0.700); without an "
+                "interval nobody can say whether that is chance.",
             ),
-            (
-                {"value": 0.8, "low": math.nan, "high": None},
-                {"value": 0.7},
-                "The model is 0.100 better than the best baseline, Trees (0.700); without "
-                "intervals nobody can say whether that is chance.",
-            ),
-            (0.8, 0.7, "without intervals nobody can say whether that is chance."),
+            (0.8, 0.7, None, "without an interval nobody can say whether that is chance."),
             (
                 {"value": math.nan, "low": math.nan, "high": math.nan},
-                estimate(0.7, 0.02),
+                0.7,
+                None,
                 "Average precision is undefined for the model on the test split",
             ),
             (
-                estimate(0.7, 0.02),
+                0.7,
                 {"value": None, "low": None, "high": None},
+                None,
                 "better than the best baseline, Always one (0.100)",
             ),
         ],
     )
     def test_says_honestly_how_the_model_stands(
-        self, run: Path, ours: Any, trees: Any, sentence: str
+        self, run: Path, ours: Any, trees: Any, lead: Any, sentence: str
     ) -> None:
-        set_estimates(run, ours, trees)
+        set_estimates(run, ours, trees, lead)
         assert sentence in " ".join(card(run).split())
 
     def test_is_the_same_everywhere(self, run: Path) -> None:
@@ -616,7 +621,7 @@ class TestCharts:
 
 def test_needs_neither_tensorflow_nor_keras_nor_pyplot() -> None:
     code = (
-        "import sys, zoo.report\n"
+        "import sys, zoo.reporting\n"
         "print({'tensorflow', 'keras', 'matplotlib.pyplot'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

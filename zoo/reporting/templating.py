@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from zoo.report import palette, wording
+from zoo.reporting import palette, wording
 
 
 @cache
@@ -29,7 +29,7 @@ def markdown() -> jinja2.Environment:
 
 def _templates() -> dict[str, Any]:
     return {
-        "loader": jinja2.PackageLoader("zoo.report"),
+        "loader": jinja2.PackageLoader("zoo.reporting"),
         "undefined": jinja2.ChainableUndefined,
         "trim_blocks": True,
         "lstrip_blocks": True,

@@ -4,7 +4,7 @@ Plugins build their figures from these, and the report its own:
 
 .. code-block:: python
 
-    from zoo.report import charts
+    from zoo.reporting import charts
 
     charts.line_chart(
         "Precision and recall",
@@ -35,8 +35,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import NullFormatter
 
 from zoo.components import Figure
-from zoo.report.palette import LIGHT, SERIES
-from zoo.report.wording import decimals, finite, number, plain
+from zoo.reporting.palette import LIGHT, SERIES
+from zoo.reporting.wording import decimals, finite, number, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

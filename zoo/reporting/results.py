@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from zoo.report.wording import decimals, finite, label, number
+from zoo.reporting.wording import decimals, finite, label, number
 
 Standing = Literal["ahead", "uncertain", "behind", "alone", "unknown"]
 
@@ -32,11 +32,11 @@ class Estimate:
         """Whether value and interval are all known."""
         return None not in (self.value, self.low, self.high)
 
-    def overlaps(self, other: Estimate) -> bool | None:
-        """Return whether two intervals share a value; None if one is unknown."""
-        if not (self.bounded and other.bounded):
+    def excludes_zero(self) -> bool | None:
+        """Return whether 0 lies outside the interval; None if that is unknown."""
+        if self.low is None or self.high is None:
             return None
-        return self.low <= other.high and other.low <= self.high  # type: ignore[operator]
+        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,16 @@ class Measure:
 
 @dataclass(frozen=True)
 class System:
-    """The model or a baseline with its estimates by metric."""
+    """The model or a baseline with its estimates by metric.
+
+    The leads of a baseline are those of the model over it, above 0 where the model is better,
+    on the same bootstrap samples.
+    """
 
     name: str
     is_model: bool
     estimates: Mapping[str, Estimate]
+    leads: Mapping[str, Estimate] = field(default_factory=dict)
 
     def on(self, measure: Measure) -> Estimate:
         """Return the estimate of one metric."""
@@ -129,6 +134,7 @@ class Results:
                 str(system.get("name", "")),
                 system.get("kind") == "model",
                 _estimates(system.get("values")),
+                _estimates(system.get("lead")),
             )
             for system in stored.get("systems") or []
         ]
@@ -207,15 +213,13 @@ class Results:
         if not best:
             return Verdict("alone", "There is no baseline to compare with.")
         name, other = next(iter(best.items()))
-        rival = next(system.on(measure) for system in baselines if system.name == name)
-        overlap = self.headline.overlaps(rival)
-        return _compare(
-            measure, value, other, rival=name, overlap=overlap, level=f"{self.level * 100:g}%"
-        )
+        rival = next(system for system in baselines if system.name == name)
+        lead = rival.leads.get(measure.name, Estimate())
+        return _compare(measure, value, other, name, lead, self.interval_name)
 
 
 def _compare(
-    measure: Measure, value: float, other: float, *, rival: str, overlap: bool | None, level: str
+    measure: Measure, value: float, other: float, rival: str, lead: Estimate, interval: str
 ) -> Verdict:
     """Word the gap between the model's value and the other, of the best baseline."""
     against = f"{rival} ({measure.show(other)})"
@@ -227,12 +231,15 @@ def _compare(
         text = f"The model is {gap} better than the best baseline, {against}"
     else:
         text = f"The baseline wins: {against} is {gap} better than the model"
+    ends = sorted((abs(lead.low), abs(lead.high))) if lead.low and lead.high else []
+    span = " to ".join(measure.show(end) for end in ends)
     certainty = {
-        None: "; without intervals nobody can say whether that is chance",
-        True: f", but their {level} intervals overlap: the difference may be chance",
-        False: f", and their {level} intervals do not overlap",
-    }[overlap]
-    standing: Standing = "behind" if not ahead else "ahead" if overlap is False else "uncertain"
+        None: "; without an interval nobody can say whether that is chance",
+        True: f"; the {interval} of the difference is {span}",
+        False: f", but the {interval} of the difference includes 0: it may be chance",
+    }[lead.excludes_zero()]
+    certain = lead.excludes_zero() is True
+    standing: Standing = "behind" if not ahead else "ahead" if certain else "uncertain"
     return Verdict(standing, f"{text}{certainty}.")
 
 

@@ -1,11 +1,11 @@
 """Reports of runs: an HTML page, a model card, a fragment for notebooks, and charts.
 
 `render`, `card` and `summary_html` read a run folder; plugins build their figures from
-:mod:`zoo.report.charts`. Nothing here imports TensorFlow or Keras.
+:mod:`zoo.reporting.charts`. Nothing here imports TensorFlow or Keras.
 """
 
 from __future__ import annotations
 
-from zoo.report.page import card, render, summary_html
+from zoo.reporting.page import card, render, summary_html
 
 __all__ = ["card", "render", "summary_html"]

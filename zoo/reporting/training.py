@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.components import Figure
-from zoo.report import charts
-from zoo.report.results import Measure
-from zoo.report.wording import finite
+from zoo.reporting import charts
+from zoo.reporting.results import Measure
+from zoo.reporting.wording import finite
 
 
 @dataclass(frozen=True)

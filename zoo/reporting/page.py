@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from zoo.components import Figure
-from zoo.report import charts, templating, training, wording
-from zoo.report.contents import Contents, read
-from zoo.report.limits import COMPLETE, limits
-from zoo.report.results import Measure, Results
+from zoo.reporting import charts, templating, training, wording
+from zoo.reporting.contents import Contents, read
+from zoo.reporting.limits import COMPLETE, limits
+from zoo.reporting.results import Measure, Results
 from zoo.storage import write_text
 
 _USAGE = """\

@@ -1,0 +1,94 @@
+"""`zoo evaluate`, `zoo predict` and `zoo report`: what is done with a trained model."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from zoo.cli.options import add_set, dataset_settings
+from zoo.cli.output import Output
+from zoo.cli.parser import Commands, Parser
+from zoo.cli.results import results
+
+
+def register(commands: Commands) -> None:
+    """Declare the commands."""
+    evaluate = commands.add(
+        "evaluate",
+        _evaluate,
+        "Measure a trained model on labelled data.",
+        examples=[
+            "zoo evaluate runs/fraud-finetune-20260101-120000",
+            "zoo evaluate runs/fraud-finetune-20260101-120000 --data september.parquet --json",
+        ],
+        details="Without --data: on the test split of the data it was trained on.",
+    )
+    _add_trained(evaluate)
+    evaluate.add_argument("--data", default="", metavar="PATH", help="labelled files")
+    add_set(evaluate, "a setting of the dataset, such as data.time=TX_DATETIME")
+    predict = commands.add(
+        "predict",
+        _predict,
+        "Predict on new files with a trained model.",
+        examples=[
+            "zoo predict runs/fraud-finetune-20260101-120000 today.parquet --out alerts.csv",
+            "zoo predict bundle today.parquet --explain | head -3",
+        ],
+        details="One JSON object a line on standard output, unless --out names a file. What\n"
+        "cannot be read is named on standard error, with the cause.",
+    )
+    _add_trained(predict)
+    predict.add_argument("data", metavar="DATA", help="file, folder or glob to predict on")
+    predict.add_argument("--out", metavar="FILE", help="a .jsonl, .json or .csv file to write")
+    predict.add_argument("--explain", action="store_true", help="add why, where the task can say")
+    add_set(predict, "a setting of the dataset, such as data.time=TX_DATETIME")
+    report = commands.add(
+        "report",
+        _report,
+        "Write the report of a run again and print its path.",
+        examples=["zoo report runs/fraud-finetune-20260101-120000"],
+    )
+    report.add_argument("path", metavar="RUN", help="folder of a run")
+
+
+def _add_trained(parser: Parser) -> None:
+    parser.add_argument("path", metavar="RUN_OR_BUNDLE", help="folder of a run or a bundle")
+
+
+def _evaluate(arguments: argparse.Namespace, out: Output) -> None:
+    from zoo import api
+    from zoo.cli.startup import load_tensorflow
+
+    settings = dataset_settings(arguments.settings)
+    load_tensorflow()
+    evaluation = api.evaluate(arguments.path, data=arguments.data, settings=settings)
+    out.data(evaluation, *results(evaluation))
+
+
+def _predict(arguments: argparse.Namespace, out: Output) -> None:
+    from zoo import api
+    from zoo.cli.startup import load_tensorflow
+
+    settings = dataset_settings(arguments.settings)
+    load_tensorflow()
+    found = api.predict(
+        arguments.path, arguments.data, settings=settings, explain=arguments.explain
+    )
+    for finding in found.findings:
+        out.warn(f"{finding.level}: {finding.where}: {finding.message}")
+    value: dict[str, Any] = {"findings": [asdict(finding) for finding in found.findings]}
+    if not arguments.out:
+        out.data({"predictions": found.records, **value}, "\n".join(found.lines()))
+        return
+    path = found.write(Path(arguments.out))
+    out.data({"file": path, "predictions": len(found.records), **value})
+    out.note(f"{len(found.records):,} predictions: {path}")
+
+
+def _report(arguments: argparse.Namespace, out: Output) -> None:
+    from zoo import api
+
+    path = api.report(arguments.path)
+    out.data({"report": path}, str(path))
