@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from zoo import Columns
-from zoo_fraud.features import VERSION, features
+from zoo_fraud.features import VERSION, Family, features
 from zoo_fraud.preparation import Standard
 from zoo_fraud.reading import OWN, content_key, reading, write
 from zoo_fraud.schema import Schema
 
-_ALWAYS = ("id", "time", "day", "amount", "label", "known", "card")
+_ALWAYS = ("id", "time", "day", "amount", "label", "known", "card", "content")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,26 +27,37 @@ class FeatureSettings:
     """What decides the features beside the transactions.
 
     Attributes:
+        card_families: what is told of the card.
+        other_families: what is told of each other entity.
+        calendar: whether the time of day and week is a feature.
+        pairs: whether it is one how well a card knows the other entities.
         windows_days: lengths of the windows.
         delay_days: the age at which labels are known.
-        select: names or patterns of features.
         label_share: share of transactions whose label ever becomes known.
         seed: decides which.
     """
 
+    card_families: tuple[Family, ...]
+    other_families: tuple[Family, ...]
+    calendar: bool
+    pairs: bool
     windows_days: tuple[int, ...]
     delay_days: int
-    select: tuple[str, ...]
     label_share: float = 1.0
     seed: int = 0
+
+    def families(self, entities: Sequence[str]) -> dict[str, tuple[Family, ...]]:
+        """Return what is told of each entity, the card first."""
+        others = dict.fromkeys(entities[1:], self.other_families)
+        return {**dict.fromkeys(entities[:1], self.card_families), **others}
 
 
 @dataclass(frozen=True)
 class Features:
     """Features of transactions as a Parquet file, in order of time.
 
-    Its columns are `id`, `time`, `day`, `amount`, `label`, `known` (the label, if it ever
-    becomes known) and `card`, the features, and the user's further columns.
+    Its columns are those of transactions in standard form, but for further entities; the
+    features; and `known`, the label if it ever becomes known.
 
     Attributes:
         path: the file.
@@ -139,11 +150,12 @@ def compute(
     keep = [*_ALWAYS, *own_numbers, *own_categories]
     found = features(
         rows,
-        roles=list(schema.roles),
+        families=settings.families(list(schema.roles)),
         windows_days=settings.windows_days,
         delay_days=settings.delay_days,
-        select=settings.select,
         keep=["row", "asked", *keep],
+        calendar=settings.calendar,
+        pairs=settings.pairs,
         with_amount=bool(schema.amount),
         with_time=bool(schema.time),
     )

@@ -6,25 +6,37 @@ a warehouse where the data have outgrown one. Two rules hold throughout:
 - Only strictly earlier transactions count; those of the same second do not.
 - A label counts only once it is as old as the delay after which frauds are known.
 
-Windows are as in the Fraud Detection Handbook (chapter 3, section 5): recent activity of
-each card over the last days, and risk of each terminal over as many days before the delay.
+Windows are as in the Fraud Detection Handbook (chapter 3, section 5): the activity of a
+card over the last days, and the risk of a terminal over as many days before the delay.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import ibis
-
-from zoo import ConfigError, nearest
 
 HOUR = 3_600
 DAY = 24 * HOUR
 VERSION = 1
 """Raised whenever the same transactions would get other features."""
+
+Family = Literal["counts", "gaps", "amounts", "means", "frauds", "shares", "traces"]
+"""A kind of feature that each entity can have.
+
+| family | what it says |
+| --- | --- |
+| counts | how many transactions, by window |
+| gaps | hours since the last transaction |
+| amounts | the largest amount as a multiple of what its card usually spends, by window |
+| means | the mean amount, and the mean of those multiples, by window |
+| frauds | how many frauds are known, by window; days since the first and the last |
+| shares | share of frauds among the transactions with a known label, by window |
+| traces | runs of frauds and of legitimate transactions up to the last known label, days since \
+the last legitimate one, the least and mean multiple among the frauds |
+"""
 
 
 class Windows:
@@ -63,90 +75,93 @@ class Windows:
 def features(
     transactions: ibis.Table,
     *,
-    roles: Sequence[str],
+    families: Mapping[str, Sequence[Family]],
     windows_days: Sequence[int],
     delay_days: float,
-    select: Sequence[str] = ("*",),
-    keep: Sequence[str] = ("row",),
+    keep: Sequence[str] = (),
+    calendar: bool = True,
+    pairs: bool = False,
     with_amount: bool = True,
     with_time: bool = True,
 ) -> ibis.Table:
     """Define the features of transactions in standard form.
 
     Args:
-        transactions: columns `time` (int64, seconds), `day` (int32), `amount`
-            (float64), `known` (int8: the label, null if it never becomes known) and one
-            for each role.
-        roles: the entities, the card first.
+        transactions: columns `time` (int64, seconds), `day` (int32), `amount` (float64),
+            `known` (int8: the label, null if it never becomes known) and one for each
+            entity.
+        families: what is told of each entity, the card first.
         windows_days: lengths of the windows.
         delay_days: the age at which labels are known.
-        select: names of features, or patterns such as `card_*`.
         keep: columns of `transactions` to return beside the features.
+        calendar: add the time of day and week.
+        pairs: add how well the card knows each of the other entities.
         with_amount: whether amounts are given.
         with_time: whether times are given; without, there is no history.
 
     Returns:
-        the columns to `keep`, then the features, float32, null where there is nothing to
-        say.
-
-    Raises:
-        ConfigError: something in `select` fits no feature.
+        the columns to keep, then the features, float32, null where there is nothing to say.
     """
-    roles = list(roles) if with_time else []
-    table = _with_labels_so_far(transactions, roles, delay_days)
+    if not with_time:
+        families, calendar = {}, False
+    windows = {entity: Windows([entity], delay_days) for entity in families}
+    card = next(iter(windows.values()), None)
+    table = transactions
+    if with_amount and card:
+        table = _with_usual_amounts(table, card)
+    table = _with_labels_so_far(table, windows)
     found: dict[str, Any] = {}
     if with_amount:
-        table = _with_usual_amounts(table, roles, delay_days)
-        found |= _amount(table)
-    if with_time:
+        found |= _amount(table, has_history=card is not None)
+    if calendar:
         found |= _calendar(table)
-    for role in roles:
-        windows = Windows([role], delay_days)
-        found |= _activity(table, role, windows, windows_days)
-        found |= _risk(table, role, windows, windows_days)
-        if with_amount:
-            found |= _unusual_amounts(table, role, windows, windows_days)
-    for other in roles[1:]:
-        found |= _pair(table, roles[0], other, Windows([roles[0], other], delay_days))
-    names = _selected(list(found), select)
-    return table.select(*keep, **{name: found[name].cast("float32") for name in names})
+    for entity, chosen in families.items():
+        for family in chosen:
+            if with_amount or family not in _OF_AMOUNTS:
+                told = _FAMILIES[family](table, entity, windows[entity], windows_days)
+                found |= {f"{entity}_{name}": value for name, value in told.items()}
+    if pairs:
+        found |= _pairs(table, list(families), delay_days)
+    return table.select(*keep, **{name: value.cast("float32") for name, value in found.items()})
 
 
-def _with_labels_so_far(table: ibis.Table, roles: Sequence[str], delay_days: float) -> ibis.Table:
-    """Count each entity's frauds and legitimate transactions; read behind the delay only."""
-    counts = {}
-    for role in roles:
-        until_now = Windows([role], delay_days).until_now()
-        counts[f"{role}_frauds_so_far"] = table.known.sum().over(until_now)
-        counts[f"{role}_legitimate_so_far"] = (1 - table.known).sum().over(until_now)
-    return table.mutate(**counts)
-
-
-def _with_usual_amounts(table: ibis.Table, roles: Sequence[str], delay_days: float) -> ibis.Table:
+def _with_usual_amounts(table: ibis.Table, card: Windows) -> ibis.Table:
     """Add what the card usually spends, and `ratio`: the amount as a multiple of its mean.
 
     Usual is what it spent legitimately as far as known, else on all earlier transactions.
     """
-    if not roles:
-        nothing = ibis.null("float64")
-        return table.mutate(usual_mean=nothing, usual_std=nothing, usual_max=nothing, ratio=nothing)
-    windows = Windows(roles[:1], delay_days)
-    legitimate = ibis.cases((table.known == 0, table.amount), else_=ibis.null("float64"))
-
-    def usual(statistic: str) -> Any:
-        trusted = getattr(legitimate, statistic)().over(windows.known())
-        return ibis.coalesce(trusted, getattr(table.amount, statistic)().over(windows.recent()))
-
-    table = table.mutate(usual_mean=usual("mean"), usual_std=usual("std"), usual_max=usual("max"))
+    legitimate = _where(table.known == 0, table.amount)
+    usual = {
+        f"usual_{name}": ibis.coalesce(
+            getattr(legitimate, name)().over(card.known()),
+            getattr(table.amount, name)().over(card.recent()),
+        )
+        for name in ("mean", "std", "max")
+    }
+    table = table.mutate(**usual)
     return table.mutate(ratio=table.amount / table.usual_mean.nullif(0))
 
 
-def _amount(table: ibis.Table) -> dict[str, Any]:
+def _with_labels_so_far(table: ibis.Table, windows: Mapping[str, Windows]) -> ibis.Table:
+    """Count the frauds and the legitimate transactions of each entity.
+
+    A transaction's own label is among them, so they are only ever read behind the delay.
+    """
+    counts = {}
+    for entity, window in windows.items():
+        counts[f"{entity}_frauds_so_far"] = table.known.sum().over(window.until_now())
+        counts[f"{entity}_legitimate_so_far"] = (1 - table.known).sum().over(window.until_now())
+    return table.mutate(**counts)
+
+
+def _amount(table: ibis.Table, *, has_history: bool) -> dict[str, Any]:
+    if not has_history:
+        return {"amount": table.amount}
     spread = table.usual_std + 0.02 * table.usual_mean
     return {
         "amount": table.amount,
-        "amount_to_usual_mean": table.ratio,
-        "amount_to_usual_max": table.amount / table.usual_max.nullif(0),
+        "amount_ratio": table.ratio,
+        "amount_ratio_to_max": table.amount / table.usual_max.nullif(0),
         "amount_zscore": (table.amount - table.usual_mean) / spread.nullif(0),
         "usual_mean": table.usual_mean,
         "usual_max": table.usual_max,
@@ -165,73 +180,83 @@ def _calendar(table: ibis.Table) -> dict[str, Any]:
     }
 
 
-def _activity(
-    table: ibis.Table, role: str, windows: Windows, windows_days: Sequence[int]
-) -> dict[str, Any]:
+def _counts(table: ibis.Table, entity: str, windows: Windows, days: Sequence[int]) -> Any:
+    return {f"count_{each}d": table.count().over(windows.recent(each)) for each in days}
+
+
+def _gaps(table: ibis.Table, entity: str, windows: Windows, days: Sequence[int]) -> Any:
     last = table.time.max().over(windows.recent())
-    found = {f"{role}_hours_since_last": (table.time - last) / HOUR}
-    for days in windows_days:
-        found[f"{role}_count_{days}d"] = table.count().over(windows.recent(days))
+    return {"hours_since_last": (table.time - last) / HOUR}
+
+
+def _amounts(table: ibis.Table, entity: str, windows: Windows, days: Sequence[int]) -> Any:
+    return {f"ratio_max_{each}d": table.ratio.max().over(windows.recent(each)) for each in days}
+
+
+def _means(table: ibis.Table, entity: str, windows: Windows, days: Sequence[int]) -> Any:
+    found = {}
+    for each in days:
+        recent = windows.recent(each)
+        found[f"amount_mean_{each}d"] = table.amount.mean().over(recent)
+        found[f"ratio_mean_{each}d"] = table.ratio.mean().over(recent)
     return found
 
 
-def _unusual_amounts(
-    table: ibis.Table, role: str, windows: Windows, windows_days: Sequence[int]
-) -> dict[str, Any]:
-    """How far amounts strayed from what each card usually spends."""
-    longest = windows.known(max(windows_days))
-    of_frauds = ibis.cases((table.known == 1, table.ratio), else_=ibis.null("float64"))
+def _frauds(table: ibis.Table, entity: str, windows: Windows, days: Sequence[int]) -> Any:
+    fraud_day = _where(table.known == 1, table.day)
+    longest = windows.known(max(days))
     found = {
-        f"{role}_fraud_ratio_min": of_frauds.min().over(longest),
-        f"{role}_fraud_ratio_mean": of_frauds.mean().over(longest),
+        f"frauds_{each}d": table.known.sum().over(windows.known(each)).fill_null(0) for each in days
     }
-    for days in windows_days:
-        recent = windows.recent(days)
-        found[f"{role}_amount_mean_{days}d"] = table.amount.mean().over(recent)
-        found[f"{role}_ratio_mean_{days}d"] = table.ratio.mean().over(recent)
-        found[f"{role}_ratio_max_{days}d"] = table.ratio.max().over(recent)
+    found["days_since_first_fraud"] = table.day - fraud_day.min().over(longest)
+    found["days_since_last_fraud"] = table.day - fraud_day.max().over(longest)
     return found
 
 
-def _risk(
-    table: ibis.Table, role: str, windows: Windows, windows_days: Sequence[int]
-) -> dict[str, Any]:
-    """What is known of earlier frauds, counted in transactions and in days."""
-    known, longest = windows.known(), windows.known(max(windows_days))
-    no_day, no_count = ibis.null("int32"), ibis.null("int64")
+def _shares(table: ibis.Table, entity: str, windows: Windows, days: Sequence[int]) -> Any:
+    return {f"fraud_share_{each}d": table.known.mean().over(windows.known(each)) for each in days}
+
+
+def _traces(table: ibis.Table, entity: str, windows: Windows, days: Sequence[int]) -> Any:
+    known, longest = windows.known(), windows.known(max(days))
     is_fraud, is_legitimate = table.known == 1, table.known == 0
-    fraud_day = ibis.cases((is_fraud, table.day), else_=no_day)
-    legitimate_day = ibis.cases((is_legitimate, table.day), else_=no_day)
-    frauds, legitimate = table[f"{role}_frauds_so_far"], table[f"{role}_legitimate_so_far"]
-    frauds_then = ibis.cases((is_legitimate, frauds), else_=no_count).max().over(known)
-    legitimate_then = ibis.cases((is_fraud, legitimate), else_=no_count).max().over(known)
+    frauds, legitimate = table[f"{entity}_frauds_so_far"], table[f"{entity}_legitimate_so_far"]
+    frauds_then = _where(is_legitimate, frauds).max().over(known).fill_null(0)
+    legitimate_then = _where(is_fraud, legitimate).max().over(known).fill_null(0)
     found = {
-        f"{role}_days_since_first_fraud": table.day - fraud_day.min().over(longest),
-        f"{role}_days_since_last_fraud": table.day - fraud_day.max().over(longest),
-        f"{role}_days_since_last_legitimate": table.day - legitimate_day.max().over(longest),
-        f"{role}_frauds_in_a_row": table.known.sum().over(known) - frauds_then.fill_null(0),
-        f"{role}_legitimate_in_a_row": (
-            (1 - table.known).sum().over(known) - legitimate_then.fill_null(0)
-        ),
+        "frauds_in_a_row": table.known.sum().over(known) - frauds_then,
+        "legitimate_in_a_row": (1 - table.known).sum().over(known) - legitimate_then,
+        "days_since_last_legitimate": table.day
+        - _where(is_legitimate, table.day).max().over(longest),
     }
-    for days in windows_days:
-        past = windows.known(days)
-        found[f"{role}_frauds_{days}d"] = table.known.sum().over(past).fill_null(0)
-        found[f"{role}_fraud_share_{days}d"] = table.known.mean().over(past)
+    if "ratio" in table.columns:
+        ratio = _where(is_fraud, table.ratio)
+        found["fraud_ratio_min"] = ratio.min().over(longest)
+        found["fraud_ratio_mean"] = ratio.mean().over(longest)
     return found
 
 
-def _pair(table: ibis.Table, first: str, second: str, windows: Windows) -> dict[str, Any]:
-    """How well the card knows the other entity."""
-    last = table.time.max().over(windows.recent())
-    return {
-        f"{first}_{second}_count_30d": table.count().over(windows.recent(30)),
-        f"{first}_{second}_days_since_last": (table.time - last) / DAY,
-    }
+def _pairs(table: ibis.Table, entities: Sequence[str], delay_days: float) -> dict[str, Any]:
+    found = {}
+    for other in entities[1:]:
+        windows = Windows([entities[0], other], delay_days)
+        last = table.time.max().over(windows.recent())
+        found[f"{entities[0]}_{other}_count_30d"] = table.count().over(windows.recent(30))
+        found[f"{entities[0]}_{other}_days_since_last"] = (table.time - last) / DAY
+    return found
 
 
-def _selected(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise ConfigError(f"No feature is called {pattern!r}.", hint=nearest(pattern, names))
-    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+def _where(condition: Any, value: Any) -> Any:
+    return ibis.cases((condition, value), else_=ibis.null(value.type()))
+
+
+_OF_AMOUNTS = ("amounts", "means")
+_FAMILIES = {
+    "counts": _counts,
+    "gaps": _gaps,
+    "amounts": _amounts,
+    "means": _means,
+    "frauds": _frauds,
+    "shares": _shares,
+    "traces": _traces,
+}

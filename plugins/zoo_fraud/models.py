@@ -25,7 +25,7 @@ class TableModel(zoo.Model):
     Their parts, from input to output, are `embedding`, `trunk` and `head`.
     """
 
-    embedding: int = zoo.setting(16, "Size of a feature's vector.", minimum=1)
+    embedding: int = zoo.setting(8, "Size of a feature's vector.", minimum=1)
 
     def embed(self, space: zoo.Space) -> tuple[dict[str, Any], Any]:
         """Return the inputs by name, and their vectors [batch, features, embedding]."""
@@ -89,7 +89,7 @@ class TabM(TableModel):
     of each member; the prediction is their mean probability.
     """
 
-    members: int = zoo.setting(16, "Models in the ensemble.", minimum=1)
+    members: int = zoo.setting(8, "Models in the ensemble.", minimum=1)
     width: int = zoo.setting(128, "Hidden units of a layer.", minimum=1)
     depth: int = zoo.setting(2, "Hidden layers.", minimum=1)
     dropout: float = zoo.setting(0.1, "Share of hidden units left out.", minimum=0, maximum=0.9)
@@ -112,7 +112,7 @@ class MLP(TableModel):
 
     width: int = zoo.setting(256, "Hidden units of a layer.", minimum=1)
     depth: int = zoo.setting(3, "Hidden layers.", minimum=1)
-    dropout: float = zoo.setting(0.2, "Share of hidden units left out.", minimum=0, maximum=0.9)
+    dropout: float = zoo.setting(0.3, "Share of hidden units left out.", minimum=0, maximum=0.9)
 
     def build(self, space: zoo.Space) -> keras.Model:
         """Return a model of a float32 logit [batch, 1]."""

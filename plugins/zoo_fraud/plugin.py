@@ -88,7 +88,21 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
             dataset="transactions",
             sample="simulator",
             strategy="large-batch",
-            settings={},
+            settings={
+                "train.batch_size": 512,
+                "train.learning_rate": 4e-3,
+                "train.weight_decay": 1e-4,
+                "train.keep": "last",
+                "train.stages": [
+                    {
+                        "name": "adapt",
+                        "when": "transfer",
+                        "trainable": ["embedding", "head"],
+                        "steps": 200,
+                    },
+                    {"name": "all", "steps": 1600},
+                ],
+            },
             default=True,
         )
     ]

@@ -14,22 +14,25 @@ import zoo
 
 Batch = dict[str, np.ndarray]
 
+_LIMIT = 10.0
+"""Standard deviations beyond which a number counts as so far."""
+
 
 @dataclass(frozen=True)
 class TablePreprocessing(zoo.Preprocessing):
     """Standardises numbers and counts categories off.
 
-    Numbers are centred on their median and divided by their spread after a logarithm
-    that keeps the sign, so that amounts and counts of any scale become comparable. A
-    missing number stays NaN: the models embed it as such.
+    After a logarithm that keeps the sign, numbers are centred on their mean, divided by
+    their standard deviation and limited, so that amounts and counts of any scale become
+    comparable. A missing number stays NaN: the models embed it as such.
 
     Attributes:
         numbers: names of the numeric features.
         categories: names of the categorical features.
-        centre: float64 [numbers].
-        spread: float64 [numbers], above 0.
-        edges: float32 [numbers, bins + 1], quantiles of the standardised numbers; equal
-            neighbours where a feature has few values.
+        centre: mean after the logarithm, float64 [numbers].
+        spread: standard deviation after it, float64 [numbers], above 0.
+        edges: float32 [numbers, bins + 1], rising quantiles of the standardised numbers; the
+            last ones are equal where a feature has fewer values than bins.
         vocabularies: for each categorical feature its known values; 0 means another one.
         positive_weight: weight of a fraud in the loss, over that of another transaction.
     """
@@ -69,9 +72,9 @@ class TablePreprocessing(zoo.Preprocessing):
         for column in range(values.shape[1]):
             known = values[np.isfinite(values[:, column]), column]
             if len(known):
-                centre[column] = np.median(known)
+                centre[column] = known.mean()
                 spread[column] = known.std() or 1.0
-        standard = (values - centre) / spread
+        standard = _standardise(values, centre, spread)
         return cls(
             numbers=tuple(numbers),
             categories=tuple(categories),
@@ -100,7 +103,7 @@ class TablePreprocessing(zoo.Preprocessing):
         )
 
     def inputs(self, batch: Batch) -> Batch:
-        number = (_squash(batch["number"]) - self.centre) / self.spread
+        number = _standardise(_squash(batch["number"]), self.centre, self.spread)
         codes = np.zeros((len(number), len(self.categories)), np.int32)
         for column, vocabulary in enumerate(self.vocabularies):
             codes[:, column] = _codes(batch["category"][:, column], vocabulary)
@@ -150,14 +153,31 @@ def _squash(number: np.ndarray) -> np.ndarray:
     return np.sign(number) * np.log1p(np.abs(number))
 
 
+def _standardise(squashed: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    return np.clip((squashed - centre) / spread, -_LIMIT, _LIMIT)
+
+
 def _quantiles(standard: np.ndarray, bins: int) -> np.ndarray:
-    shares = np.linspace(0, 1, bins + 1)
     edges = np.zeros((standard.shape[1], bins + 1), np.float32)
     for column in range(standard.shape[1]):
-        known = standard[np.isfinite(standard[:, column]), column]
+        known = standard[np.isfinite(standard[:, column]), column].astype(np.float32)
         if len(known):
-            edges[column] = np.quantile(known, shares)
+            edges[column] = _rising(known, bins + 1)
     return edges
+
+
+def _rising(values: np.ndarray, count: int) -> np.ndarray:
+    """Return `count` quantiles of `values`, all different as long as there are so many values.
+
+    Quantiles that fall on one frequent value, such as 0, leave room, which is filled with
+    quantiles of the distinct values.
+    """
+    distinct = np.unique(values)
+    if len(distinct) > count:
+        chosen = np.unique(np.quantile(values, np.linspace(0, 1, count)))
+        fill = np.quantile(distinct, np.linspace(0, 1, count - len(chosen) + 2))
+        distinct = np.unique(np.concatenate([chosen, fill[1:-1]]).astype(np.float32))[:count]
+    return np.pad(distinct, (0, count - len(distinct)), mode="edge")
 
 
 def _vocabulary(column: np.ndarray, minimum_count: int) -> tuple[str, ...]:

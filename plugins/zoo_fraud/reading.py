@@ -37,6 +37,7 @@ DAY = 86_400
 """Seconds in a day."""
 
 _MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "\\N"]
+_PLACE = ("filename", "file_row_number")
 _HEAD = 10_000
 _MOST = 0.8
 _SHOWN = 1000
@@ -209,7 +210,7 @@ def standard(raw: ibis.Table, schema: Schema, time_format: str = "") -> ibis.Tab
     columns["time"] = columns["time"].cast("int64")
     columns["day"] = (columns["time"] // DAY).cast("int32")
     columns.update(_mark_bad(raw, schema, columns))
-    return raw.select(raw.filename, raw.file_row_number, **columns)
+    return raw.select(*_PLACE, **columns)
 
 
 def write_standard(
@@ -217,7 +218,8 @@ def write_standard(
 ) -> Intake:
     """Write the table's good rows in standard form, in order of time, and name the others.
 
-    The rows get a column `row`, counted from 0. Rows of equal time are in order of their
+    The rows get the columns `row`, counted from 0, and `content`, a hash of all but the id.
+    Rows of equal time are in order of their
     id, so the order does not depend on that of the files.
 
     Raises:
@@ -231,10 +233,14 @@ def write_standard(
     )
     rows = standard(raw, schema, time_format)
     good = rows.filter(rows.bad.isnull()).drop("bad", "value")
+    what = {name: good[name] for name in good.columns if name not in ("id", *_PLACE)}
     keys = ["time", *(["id"] if schema.id else []), *schema.roles, "amount", "filename"]
-    ordered = good.mutate(row=ibis.row_number().over(order_by=[*keys, "file_row_number"]))
+    ordered = good.mutate(
+        content=ibis.struct(what).hash(),
+        row=ibis.row_number().over(order_by=[*keys, "file_row_number"]),
+    )
     with reading(table.source):
-        write(connection, ordered.drop("filename", "file_row_number").order_by("row"), target)
+        write(connection, ordered.drop(*_PLACE).order_by("row"), target)
         bad, bad_count = _bad_rows(rows, schema, table)
         return Intake(bad, bad_count, _unsorted(rows))
 
@@ -350,7 +356,7 @@ def _is_given(column: Any) -> Any:
 
 
 def _unsorted(rows: ibis.Table) -> int:
-    before = rows.time.lag().over(order_by=["filename", "file_row_number"])
+    before = rows.time.lag().over(order_by=_PLACE)
     return int(rows.mutate(late=rows.time < before).late.sum().fill_null(0).execute())
 
 
@@ -361,11 +367,10 @@ def _bad_rows(rows: ibis.Table, schema: Schema, table: Table) -> tuple[list[BadR
         for file, lines in table.torn.items()
         for line, problem in lines.items()
     ]
-    columns = ["filename", "file_row_number", "bad", "value"]
-    first = bad.order_by(columns[:2]).limit(_SHOWN).select(columns).to_pyarrow().to_pylist()
+    first = bad.order_by(_PLACE).limit(_SHOWN).select(*_PLACE, "bad", "value").to_pyarrow()
     files = dict(zip(map(str, table.parquet), table.files, strict=True))
     misfits = []
-    for row in first:
+    for row in first.to_pylist():
         file = files[row["filename"]]
         place = _place(file, row["file_row_number"], table.torn.get(file, {}))
         misfits.append(BadRow(file, place, _problem(row["bad"], row["value"], schema)))

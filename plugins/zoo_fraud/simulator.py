@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+
+from zoo import setting
 
 DAY = 86_400
 _SIDE = 100.0
@@ -25,35 +27,40 @@ _COUNTRIES = np.array(["BE", "DE", "ES", "FR", "GB", "IT", "NL", "US"], object)
 
 @dataclass(frozen=True, kw_only=True)
 class Portfolio:
-    """What is simulated. The defaults are the Handbook's, but for `cards`, `terminals` and `days`.
+    """What is simulated: the settings of the simulator.
 
-    Attributes:
-        cards: how many.
-        terminals: how many.
-        days: how many.
-        start: the first day.
-        radius: within which a card finds its terminals, on a square with sides of 100.
-        large_amount: above it, a transaction is a fraud (scenario 1).
-        terminals_compromised: of 10,000, new ones a day; all that happens there in the
-            next 28 days is fraud (scenario 2).
-        cards_compromised: of 10,000, new ones a day; for 14 days, a third of their
-            transactions are frauds of five times the amount (scenario 3).
-        currency: units of the currency in one of the Handbook's.
-        skewed: log-normal amounts instead of normal ones.
-        columns: adds `CHANNEL` and `COUNTRY`, in which frauds differ a little.
+    The Handbook has 5,000 cards, 10,000 terminals and 183 days; the other defaults are its
+    own.
     """
 
-    cards: int = 2_000
-    terminals: int = 4_000
-    days: int = 90
-    start: date = date(2018, 4, 1)
-    radius: float = 5.0
-    large_amount: float = 220.0
-    terminals_compromised: float = 2.0
-    cards_compromised: float = 6.0
-    currency: float = 1.0
-    skewed: bool = False
-    columns: bool = False
+    cards: int = setting(2_000, "How many cards.", minimum=1)
+    terminals: int = setting(4_000, "How many terminals.", minimum=1)
+    days: int = setting(90, "How many days.", minimum=1)
+    start: str = setting("2018-04-01", "The first day.")
+    radius: float = setting(
+        5.0, "Within which a card finds its terminals, in a square with sides of 100.", minimum=0
+    )
+    large_amount: float = setting(
+        220.0, "Above it a transaction is a fraud (scenario 1), before `currency`.", minimum=0
+    )
+    terminals_compromised: float = setting(
+        2.0,
+        "Of 10,000 terminals, new ones a day at which all is fraud for 28 days (scenario 2).",
+        minimum=0,
+    )
+    cards_compromised: float = setting(
+        6.0,
+        "Of 10,000 cards, new ones a day with which, for 14 days, a third of the transactions "
+        "are frauds of five times the amount (scenario 3).",
+        minimum=0,
+    )
+    currency: float = setting(1.0, "Factor on all amounts.", minimum=0)
+    amounts: Literal["normal", "skewed"] = setting(
+        "normal", "Distribution of a card's amounts; `skewed` is log-normal."
+    )
+    further_columns: bool = setting(
+        False, "Add CHANNEL and COUNTRY, which differ a little between frauds and the rest."
+    )
 
 
 def simulate(portfolio: Portfolio, seed: int) -> Iterator[pa.Table]:
@@ -67,23 +74,32 @@ def simulate(portfolio: Portfolio, seed: int) -> Iterator[pa.Table]:
         portfolio: what to simulate.
         seed: equal seeds give equal transactions.
     """
-    world = np.random.default_rng([seed, 0])
-    terminals = world.uniform(0, _SIDE, (portfolio.terminals, 2)).astype(np.float32)
-    bad_terminal = _compromised(
-        world, portfolio.terminals, portfolio.days, portfolio.terminals_compromised, lasting=28
-    )
-    bad_card = _compromised(
-        world, portfolio.cards, portfolio.days, portfolio.cards_compromised, lasting=14
-    )
+    world = _world(portfolio, np.random.default_rng([seed, 0]))
     first_id = 0
     for block, first in enumerate(range(0, portfolio.cards, _CARDS_AT_ONCE)):
         cards = np.arange(first, min(first + _CARDS_AT_ONCE, portfolio.cards))
-        rng = np.random.default_rng([seed, 1, block])
-        table = _transactions(portfolio, rng, cards, terminals, bad_terminal, bad_card)
-        yield table.add_column(
-            0, "TRANSACTION_ID", [np.arange(first_id, first_id + len(table), dtype=np.int64)]
-        )
+        table = _transactions(portfolio, world, cards, np.random.default_rng([seed, 1, block]))
+        ids = np.arange(first_id, first_id + len(table), dtype=np.int64)
+        yield table.add_column(0, "TRANSACTION_ID", [ids])
         first_id += len(table)
+
+
+class _World(NamedTuple):
+    """What all cards share: places [terminals, 2], and who is compromised on which day."""
+
+    terminals: np.ndarray
+    bad_terminal: np.ndarray
+    bad_card: np.ndarray
+
+
+def _world(portfolio: Portfolio, rng: np.random.Generator) -> _World:
+    days = portfolio.days
+    terminals = rng.uniform(0, _SIDE, (portfolio.terminals, 2)).astype(np.float32)
+    bad_terminal = _compromised(
+        rng, portfolio.terminals, days, portfolio.terminals_compromised, lasting=28
+    )
+    bad_card = _compromised(rng, portfolio.cards, days, portfolio.cards_compromised, lasting=14)
+    return _World(terminals, bad_terminal, bad_card)
 
 
 def _compromised(
@@ -102,18 +118,13 @@ def _compromised(
 
 
 def _transactions(
-    portfolio: Portfolio,
-    rng: np.random.Generator,
-    cards: np.ndarray,
-    terminals: np.ndarray,
-    bad_terminal: np.ndarray,
-    bad_card: np.ndarray,
+    portfolio: Portfolio, world: _World, cards: np.ndarray, rng: np.random.Generator
 ) -> pa.Table:
     """Return what happens on some cards, labelled."""
     place = rng.uniform(0, _SIDE, (len(cards), 2)).astype(np.float32)
     mean = rng.uniform(5, 100, len(cards))
     a_day = rng.uniform(0, 4, len(cards))
-    near = _near(place, terminals, portfolio.radius)
+    near = _near(place, world.terminals, portfolio.radius)
 
     times = rng.poisson(a_day[:, None], (len(cards), portfolio.days))
     times[[len(found) == 0 for found in near]] = 0
@@ -122,11 +133,11 @@ def _transactions(
     inside = (second > 0) & (second < DAY)
     who, day, second = who[inside], day[inside], second[inside]
 
-    amount = _amounts(rng, mean[who], portfolio.skewed)
+    amount = _amounts(rng, mean[who], portfolio.amounts)
     terminal = _choose(rng, near, who)
     scenario = np.where(amount > portfolio.large_amount, 1, 0).astype(np.int8)
-    scenario[bad_terminal[terminal, day]] = 2
-    stolen = bad_card[cards[who], day] & (rng.random(len(who)) < 1 / 3)
+    scenario[world.bad_terminal[terminal, day]] = 2
+    stolen = world.bad_card[cards[who], day] & (rng.random(len(who)) < 1 / 3)
     amount[stolen] *= 5
     scenario[stolen] = 3
     start = np.datetime64(portfolio.start, "s")
@@ -138,7 +149,7 @@ def _transactions(
         "TX_FRAUD": (scenario > 0).astype(np.int8),
         "TX_FRAUD_SCENARIO": scenario,
     }
-    if portfolio.columns:
+    if portfolio.further_columns:
         columns |= _further_columns(rng, who, scenario > 0, len(cards))
     return pa.table(columns)
 
@@ -156,9 +167,9 @@ def _choose(rng: np.random.Generator, near: list[np.ndarray], who: np.ndarray) -
     return np.concatenate(near)[first[who] + drawn] if len(who) else np.zeros(0, np.int64)
 
 
-def _amounts(rng: np.random.Generator, mean: np.ndarray, skewed: bool) -> np.ndarray:
+def _amounts(rng: np.random.Generator, mean: np.ndarray, shape: str) -> np.ndarray:
     """Return amounts with half the mean as standard deviation; none is negative."""
-    if skewed:
+    if shape == "skewed":
         spread = np.sqrt(np.log(1.25))
         return mean * np.exp(rng.normal(-(spread**2) / 2, spread, len(mean)))
     amount = rng.normal(mean, mean / 2)

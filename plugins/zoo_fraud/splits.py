@@ -86,22 +86,30 @@ class Split(NamedTuple):
     findings: tuple[Finding, ...] = ()
 
 
+class Transactions(NamedTuple):
+    """What a split depends on, in order of time.
+
+    Attributes:
+        day: since 1 January 1970, int [n].
+        card: codes from 0, int [n].
+        label: 0, 1, or -1 where there is none, int [n]; such are in no split.
+        known: the label, or -1 where it may be used to measure but not to train, int [n].
+    """
+
+    day: np.ndarray
+    card: np.ndarray
+    label: np.ndarray
+    known: np.ndarray
+
+
 def split(
-    settings: SplitSettings,
-    *,
-    day: np.ndarray,
-    card: np.ndarray,
-    label: np.ndarray,
-    seed: int,
-    with_time: bool = True,
+    settings: SplitSettings, transactions: Transactions, *, seed: int, with_time: bool = True
 ) -> Split:
     """Split transactions into training, validation and test.
 
     Args:
         settings: how.
-        day: of each transaction, ascending int [n].
-        card: codes from 0, int [n].
-        label: 0, 1, or -1 where it is not known, int [n]; such are in no split.
+        transactions: at least one.
         seed: of random splits.
         with_time: whether the data have times; if not, cards are split at random.
 
@@ -109,16 +117,18 @@ def split(
         ConfigError: a date cannot be read, or periods overlap.
         DataError: a split would hold nothing, or one class only.
     """
-    if not with_time:
-        result = _split_at_random(card, label, seed)
+    day = transactions.day
+    periods = _periods(settings, Period(int(day[0]), int(day[-1]))) if with_time else None
+    if periods:
+        result = _split_by_days(settings, periods, transactions, seed)
+    elif with_time:
+        result = _split_in_order(transactions)
     else:
-        periods = _periods(settings, Period(int(day[0]), int(day[-1])))
-        result = (
-            _split_by_days(settings, periods, day, card, label, seed)
-            if periods
-            else _split_in_order(label)
-        )
-    _require_both_classes(result, label)
+        result = _split_at_random(transactions, seed)
+    train = result.rows["train"]
+    train = train[transactions.known[train] >= 0]
+    result = result._replace(rows={**result.rows, "train": train})
+    _require_both_classes(result, transactions.label)
     return result
 
 
@@ -157,51 +167,50 @@ def _with_validation(settings: SplitSettings, train: Period, test: Period) -> di
 
 
 def _split_by_days(
-    settings: SplitSettings,
-    periods: Mapping[str, Period],
-    day: np.ndarray,
-    card: np.ndarray,
-    label: np.ndarray,
-    seed: int,
+    settings: SplitSettings, periods: Mapping[str, Period], transactions: Transactions, seed: int
 ) -> Split:
     train, validation, test = (periods[name] for name in NAMES)
-    chosen = {name: periods[name].rows(day) & (label >= 0) for name in NAMES}
-    known_by = {"test": train.last}
-    since = {"test": train.first, "validation": train.first}
+    day = transactions.day
+    chosen = {name: periods[name].rows(day) & (transactions.label >= 0) for name in NAMES}
     if settings.validation in ("cards", "random"):
-        drawn = _draw(settings, card, label, chosen["train"], seed)
+        drawn = _draw(settings, transactions, chosen["train"], seed)
         chosen["validation"] = chosen["train"] & drawn
         chosen["train"] &= ~drawn
+        since, trained = train.first, train.first - 1
     elif settings.validation == "time":
-        known_by["validation"] = train.last
+        since, trained = train.first, train.last
     else:
-        since["validation"] += validation.first - test.first
+        since = train.first + validation.first - test.first
+        trained = since - 1
     if settings.drop_known_cards:
-        for name in ("validation", "test"):
-            until = np.maximum(day - settings.delay_days - 1, known_by.get(name, since[name] - 1))
-            chosen[name] &= ~_is_known(day, card, label, since[name], until)
+        delay = settings.delay_days
+        chosen["validation"] &= ~_is_known(transactions, since, trained, delay)
+        chosen["test"] &= ~_is_known(transactions, train.first, train.last, delay)
     return Split({name: np.flatnonzero(chosen[name]) for name in NAMES}, periods)
 
 
-def _is_known(
-    day: np.ndarray, card: np.ndarray, label: np.ndarray, since: int, until: np.ndarray
-) -> np.ndarray:
-    """Return the transactions whose card has a fraud on a day from `since` to `until`."""
-    never = np.iinfo(np.int64).max
-    first_fraud = np.full(int(card.max(initial=-1)) + 1, never, np.int64)
-    frauds = (label == 1) & (day >= since)
+def _is_known(transactions: Transactions, since: int, trained: int, delay: int) -> np.ndarray:
+    """Return the transactions on cards with a fraud that is known by then, bool.
+
+    It is known if it took place from day `since` on, and up to day `trained` or longer ago
+    than the delay.
+    """
+    day, card = transactions.day, transactions.card
+    first_fraud = np.full(int(card.max()) + 1, np.iinfo(np.int64).max)
+    frauds = (transactions.label == 1) & (day >= since)
     np.minimum.at(first_fraud, card[frauds], day[frauds])
-    return first_fraud[card] <= until
+    return first_fraud[card] <= np.maximum(day - delay - 1, trained)
 
 
 def _draw(
-    settings: SplitSettings, card: np.ndarray, label: np.ndarray, among: np.ndarray, seed: int
+    settings: SplitSettings, transactions: Transactions, among: np.ndarray, seed: int
 ) -> np.ndarray:
-    """Draw a share of the cards, or of each class of the transactions `among`."""
+    """Draw a share of the cards, or of each class of the transactions `among`, bool."""
+    card, label = transactions.card, transactions.label
     rng = np.random.default_rng([seed, 2])
     share = settings.validation_share
     if settings.validation == "cards":
-        return (rng.random(int(card.max(initial=-1)) + 1) < share)[card]
+        return (rng.random(int(card.max()) + 1) < share)[card]
     drawn = np.zeros(len(label), bool)
     for value in (0, 1):
         rows = np.flatnonzero(among & (label == value))
@@ -209,8 +218,8 @@ def _draw(
     return drawn
 
 
-def _split_in_order(label: np.ndarray) -> Split:
-    labelled = np.flatnonzero(label >= 0)
+def _split_in_order(transactions: Transactions) -> Split:
+    labelled = np.flatnonzero(transactions.label >= 0)
     ends = np.round(np.cumsum(_SHARES)[:-1] * len(labelled)).astype(int)
     parts = np.split(labelled, ends)
     finding = Finding(
@@ -218,18 +227,17 @@ def _split_in_order(label: np.ndarray) -> Split:
         "short-period",
         "The data cover too few days for a gap as long as frauds take to be known, so they are "
         "split in order of time with none.",
-        hint="Results will look better than they are in use; give more days, or set data.delay_days "
-        "and data.test_days.",
+        hint="Results will look better than they are in use; give more days, or set "
+        "data.delay_days and data.test_days.",
     )
     return Split(dict(zip(NAMES, parts, strict=True)), {}, (finding,))
 
 
-def _split_at_random(card: np.ndarray, label: np.ndarray, seed: int) -> Split:
-    place = np.random.default_rng([seed, 2]).random(int(card.max(initial=-1)) + 1)[card]
-    part = np.searchsorted(np.cumsum(_SHARES)[:-1], place, side="right")
-    rows = {
-        name: np.flatnonzero((part == number) & (label >= 0)) for number, name in enumerate(NAMES)
-    }
+def _split_at_random(transactions: Transactions, seed: int) -> Split:
+    drawn = np.random.default_rng([seed, 2]).random(int(transactions.card.max()) + 1)
+    part = np.searchsorted(np.cumsum(_SHARES)[:-1], drawn, side="right")[transactions.card]
+    labelled = transactions.label >= 0
+    rows = {name: np.flatnonzero((part == k) & labelled) for k, name in enumerate(NAMES)}
     finding = Finding(
         "warning",
         "no-time",

@@ -43,7 +43,7 @@ class DetectFraud(zoo.Task):
     class_weight: Literal["none", "balanced"] = zoo.setting(
         "none", "`balanced` makes frauds weigh as much as all else in the loss."
     )
-    bins: int = zoo.setting(48, "Bins of the piecewise-linear encoding.", minimum=2)
+    bins: int = zoo.setting(16, "Bins of the piecewise-linear encoding.", minimum=2)
     minimum_count: int = zoo.setting(
         20, "Occurrences below which a category counts as unseen.", minimum=1
     )

@@ -231,16 +231,33 @@ def test_layerwise_decay_scales_each_parts_update() -> None:
     stage = Stage(layer_decay=0.1)
     config = TrainConfig(optimizer="sgd", learning_rate=1.0, schedule="constant", warmup=0.0)
     optimizer = build_optimizer(
-        config, stage, steps=10, scale=1.0, rates=learning_rates(parts, stage.layer_decay)
+        config,
+        stage,
+        model.trainable_variables,
+        steps=10,
+        scale=1.0,
+        rates=learning_rates(parts, stage.layer_decay),
     )
     before = [layer.get_weights()[0].copy() for layer in layers]
-    optimizer.build(model.trainable_variables)
     optimizer.apply([keras.ops.ones((1, 1))] * 3, model.trainable_variables)
     steps = [
         float((old - layer.get_weights()[0]).item())
         for old, layer in zip(before, layers, strict=True)
     ]
     assert steps == pytest.approx([0.01, 0.1, 1.0], rel=1e-5)
+
+
+def test_weights_decay_but_biases_do_not() -> None:
+    layer = keras.layers.Dense(1, kernel_initializer="ones", bias_initializer="ones")
+    layer.build((None, 1))
+    config = TrainConfig(learning_rate=0.1, weight_decay=0.5, schedule="constant", warmup=0.0)
+    optimizer = build_optimizer(
+        config, Stage(), layer.trainable_variables, steps=10, scale=1.0, rates={}
+    )
+    optimizer.apply([keras.ops.zeros((1, 1)), keras.ops.zeros((1,))], layer.trainable_variables)
+    kernel, bias = layer.get_weights()
+    assert kernel.item() == pytest.approx(0.95)
+    assert bias.item() == 1.0
 
 
 def test_two_replicas_learn_what_one_learns(tmp_path: Path) -> None:

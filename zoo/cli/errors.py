@@ -26,7 +26,7 @@ class UsageError(ZooError):
     """The arguments of a command are wrong."""
 
 
-class InterruptedRun(ZooError):
+class StoppedError(ZooError):
     """The user or the system stopped the command."""
 
     exit_code = ExitCode.INTERRUPTED
@@ -47,7 +47,7 @@ def guard(command: Callable[[], ExitCode | None], out: Output) -> ExitCode:
         _forget_stdout()
         return ExitCode.OK
     except KeyboardInterrupt:
-        return _report(Interrupted("Stopped."), out)
+        return _report(StoppedError("Stopped."), out)
     except Exception as error:
         expected = _as_zoo_error(error)
         return _report(expected, out) if expected else _report_bug(error, out)

@@ -1,7 +1,7 @@
 """How commands are declared and their arguments read.
 
-On argparse: it adds 6 ms to a command, where typer adds 230 ms as soon as there is an
-argument to read, and `zoo list` has 150 ms in all.
+On argparse: it adds 4 ms to a command. Typer 0.29 adds 200 ms, most of it for pydantic,
+which it imports to read an argument; `zoo list` has 150 ms in all.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Parser(argparse.ArgumentParser):
     # Until Python 3.14 argparse has no public hook that sees a value and its choices.
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
-            name = "command" if isinstance(action.choices, dict) else action.dest
-            raise self.complaint(f"there is no {name} {value!r}", nearest(value, action.choices))
+            known = list(action.choices)
+            raise self.complaint(f"{action.metavar} cannot be {value!r}", nearest(value, known))
 
 
 class Commands:

@@ -95,20 +95,20 @@ class Bar(Progress):
         self._bars.stop()
 
     def on_step(self, progress: Place, steps: int, loss: float) -> None:
+        """Move the bar, but not more often than the eye can follow."""
         now = time.monotonic()
-        last = progress.step == steps
-        if self._bar is not None and (last or now - self._shown_at >= _REFRESH_SECONDS):
-            self._bars.update(self._bar, completed=progress.step, loss=loss)
-            self._shown_at = now
-
-    def on_event(self, event: dict[str, Any]) -> None:
-        if event["event"] == "stage":
-            if self._bar is not None:
-                self._bars.remove_task(self._bar)
-            self._bar = self._bars.add_task(
-                event["stage"], total=event["steps"], completed=event["step"], loss=float("nan")
-            )
-        super().on_event(event)
+        if progress.step < steps and now - self._shown_at < _REFRESH_SECONDS:
+            return
+        self._shown_at = now
+        if self._bar is None:
+            self._bar = self._bars.add_task("", loss=loss)
+        self._bars.update(
+            self._bar,
+            description=f"stage {progress.stage + 1}",
+            total=steps,
+            completed=progress.step,
+            loss=loss,
+        )
 
 
 def progress_for(out: Output) -> Progress:

@@ -1,12 +1,14 @@
-"""Imports TensorFlow without the lines it writes while it starts."""
+"""Imports TensorFlow without the lines it writes about itself."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 
 
@@ -16,13 +18,12 @@ def load_tensorflow() -> None:
     Without them nothing happens: what needs them says how to install them.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if "keras" in sys.modules or not (find_spec("tensorflow") and find_spec("keras")):
         return
     with hold_back_stderr():
-        import keras
-        import tensorflow  # noqa: F401
-
-        keras.config.backend()
+        import_module("tensorflow")
+        import_module("keras")
 
 
 @contextmanager

@@ -132,12 +132,12 @@ class Trainer:
             optimizer = build_optimizer(
                 self.config,
                 stage,
+                self.model.trainable_variables,
                 steps=steps,
                 scale=factor,
                 rates=learning_rates(self.parts, stage.layer_decay),
             )
             self.model.compile(optimizer, self.loss, jit_compile=self.distribution.xla)
-            self.model.optimizer.build(self.model.trainable_variables)
 
     def _fit(self, loop: _StageLoop) -> None:
         done = loop.progress.step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -16,17 +17,24 @@ _BASES = {
 
 
 def build_optimizer(
-    config: TrainConfig, stage: Stage, *, steps: int, scale: float, rates: dict[int, float]
+    config: TrainConfig,
+    stage: Stage,
+    variables: Sequence[keras.Variable],
+    *,
+    steps: int,
+    scale: float,
+    rates: dict[int, float],
 ) -> keras.optimizers.Optimizer:
     """Return the optimizer of one stage.
 
     Args:
         config: the recipe's settings.
         stage: the stage to train.
+        variables: those that train. Vectors, such as biases and the scales of a
+            normalisation, do not decay.
         steps: how long it is, in steps.
         scale: factor on the learning rate for more replicas.
-        rates: factor on the learning rate for each trainable variable, by its `id`; layers
-            without one learn at the full rate.
+        rates: factor on the learning rate of a variable, by its `id`; 1 if it has none.
     """
     peak = (config.learning_rate if stage.learning_rate is None else stage.learning_rate) * scale
     options: dict[str, Any] = {
@@ -40,8 +48,13 @@ def build_optimizer(
         options["weight_decay"] = config.weight_decay
     base = _BASES[config.optimizer]
     if all(rate == 1.0 for rate in rates.values()):
-        return base(**options)
-    return _with_rates(base)(rates=rates, **options)
+        optimizer = base(**options)
+    else:
+        optimizer = _with_rates(base)(rates=rates, **options)
+    vectors = [variable for variable in variables if len(variable.shape) < 2]
+    optimizer.exclude_from_weight_decay(var_list=vectors)
+    optimizer.build(variables)
+    return optimizer
 
 
 def _schedule(config: TrainConfig, peak: float, steps: int) -> Any:

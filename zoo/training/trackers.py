@@ -53,6 +53,7 @@ class TensorBoard:
     def __init__(self, every: int = 10) -> None:
         self._every = every
         self._folder: Path | None = None
+        self._stage: int | None = None
         self._writer: Any = None
 
     def __enter__(self) -> Self:
@@ -64,42 +65,40 @@ class TensorBoard:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        self._close()
 
     def on_step(self, progress: Progress, steps: int, loss: float) -> None:
         """Write the loss of every so many steps."""
         if progress.step % self._every == 0:
-            self._write({"loss": loss}, progress.step)
+            self._write(progress.stage, progress.step, {"loss": loss})
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Begin a folder with each stage, and write what each epoch brought."""
+        """Begin a folder with each run, and write what each epoch brought."""
         match event["event"]:
             case "run":
+                self._close()
                 self._folder = Path(event["path"]) / "tensorboard"
-            case "stage":
-                self._open(f"{event['stage_index']}-{event['stage']}")
             case "epoch":
                 values = {"learning_rate": event["learning_rate"], **_validation(event)}
-                self._write(values, event["step"])
-                if self._writer is not None:
-                    self._writer.flush()
+                self._write(event["stage_index"], event["step"], values)
 
-    def _open(self, name: str) -> None:
+    def _write(self, stage: int, step: int, values: Mapping[str, float]) -> None:
         import tensorflow as tf
 
+        if self._folder is None:
+            return
+        if self._stage != stage:
+            self._close()
+            self._stage = stage
+            self._writer = tf.summary.create_file_writer(str(self._folder / f"stage-{stage}"))
+        with self._writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+
+    def _close(self) -> None:
         if self._writer is not None:
             self._writer.close()
-        if self._folder is not None:
-            self._writer = tf.summary.create_file_writer(str(self._folder / name))
-
-    def _write(self, values: Mapping[str, float], step: int) -> None:
-        import tensorflow as tf
-
-        if self._writer is not None:
-            with self._writer.as_default(step=step):
-                for name, value in values.items():
-                    tf.summary.scalar(name, value)
+        self._stage = self._writer = None
 
 
 class MLflow:

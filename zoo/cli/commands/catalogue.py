@@ -80,9 +80,9 @@ def _list(arguments: argparse.Namespace, out: Output) -> None:
     else:
         kind = KINDS[arguments.what]
         rows = [
-            (f"{plugin.name}/{name}", str(plugin.status), spec.summary)
+            (address, str(plugin.status), spec.summary)
             for plugin in plugins
-            for name, spec in sorted(plugin.specs.get(kind, {}).items())
+            for address, spec in _components(plugin, kind)
         ]
         keys = ("address", "status", "summary")
         out.data(
@@ -96,13 +96,17 @@ def show_plugins(out: Output) -> None:
     from zoo.registry import registry
 
     plugins = registry().plugins()
+    out.data([describe_plugin(plugin) for plugin in plugins], *plugin_blocks(plugins))
+
+
+def plugin_blocks(plugins: list[Plugin]) -> list[Table | str]:
+    """Return plugins as a table, with what mends those that cannot be used."""
+    if not plugins:
+        return ["No plugin is installed."]
     rows = [
         (plugin.name, str(plugin.status), plugin.distribution, plugin.version) for plugin in plugins
     ]
-    columns = ("Plugin", "Status", "Distribution", "Version")
-    out.data(
-        [describe_plugin(plugin) for plugin in plugins], Table(columns, rows), *_remedies(plugins)
-    )
+    return [Table(("Plugin", "Status", "Distribution", "Version"), rows), *_remedies(plugins)]
 
 
 def describe_plugin(plugin: Plugin) -> dict[str, Any]:
@@ -120,7 +124,7 @@ def describe_plugin(plugin: Plugin) -> dict[str, Any]:
 def _with_recipes(plugin: Plugin) -> dict[str, Any]:
     recipes = [
         {"address": address, "summary": spec.summary}
-        for address, spec in _components([plugin], "recipe")
+        for address, spec in _components(plugin, "recipe")
     ]
     return {**describe_plugin(plugin), "recipes": recipes}
 
@@ -128,32 +132,30 @@ def _with_recipes(plugin: Plugin) -> dict[str, Any]:
 def _overview(plugins: list[Plugin]) -> list[Table | str]:
     rows = []
     for plugin in plugins:
-        recipes = _components([plugin], "recipe")
+        recipes = _components(plugin, "recipe")
         rows += [
             (plugin.name, str(plugin.status), address, spec.summary) for address, spec in recipes
         ]
         if not recipes:
             rows.append((plugin.name, str(plugin.status), "", ""))
-    if not rows:
+    if not plugins:
         return ["No plugin is installed."]
     return [Table(("Plugin", "Status", "Recipe", "Summary"), rows), *_remedies(plugins)]
 
 
 def _remedies(plugins: Iterable[Plugin]) -> list[str]:
-    """Return for each plugin that cannot be used why, and what mends it."""
-    return [
+    """Return a text that says why plugins cannot be used and what mends them, if there are any."""
+    lines = [
         f"{plugin.name}: {plugin.reason}\n  {plugin.remedy}"
         for plugin in plugins
         if plugin.status != "ok"
     ]
+    return ["\n".join(lines)] if lines else []
 
 
-def _components(plugins: Iterable[Plugin], kind: Kind) -> list[tuple[str, Spec]]:
-    return [
-        (f"{plugin.name}/{name}", spec)
-        for plugin in plugins
-        for name, spec in sorted(plugin.specs.get(kind, {}).items())
-    ]
+def _components(plugin: Plugin, kind: Kind) -> list[tuple[str, Spec]]:
+    specs = plugin.specs.get(kind, {})
+    return [(f"{plugin.name}/{name}", spec) for name, spec in sorted(specs.items())]
 
 
 # info
@@ -176,7 +178,7 @@ def plugin_info(name: str, out: Output) -> None:
     components = [
         (kind, address, spec.summary)
         for kind in KINDS.values()
-        for address, spec in _components([plugin], kind)
+        for address, spec in _components(plugin, kind)
     ]
     about = describe_plugin(plugin)
     trace = "".join(traceback.format_exception(plugin.error)) if plugin.error else ""
@@ -248,11 +250,14 @@ def _settings_table(owner: str, rows: list[dict[str, Any]]) -> Table:
 
 
 def _shown(value: Any) -> str:
-    """Return plain data as `--set` would take it."""
+    """Return plain data as short text."""
     import json
 
     if value is None:
         return "none"
-    if isinstance(value, tuple):
-        return ", ".join(value)
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple) and value:
+        items = [each.get("name", "...") if isinstance(each, dict) else each for each in value]
+        return ", ".join(map(_shown, items))
+    return json.dumps(value)

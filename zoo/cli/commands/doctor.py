@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,32 +28,32 @@ def register(commands: Commands) -> None:
 
 
 def _doctor(arguments: argparse.Namespace, out: Output) -> ExitCode:
-    from zoo.cli.commands.catalogue import describe_plugin
+    from zoo.cli.commands.catalogue import describe_plugin, plugin_blocks
     from zoo.registry import registry
 
     plugins = registry().plugins()
-    system, extras, places = _system(), _extras(), _places()
+    system, packages, extras, places = _system(), _packages(), _extras(), _places()
     value: dict[str, Any] = {
         "system": system,
+        "packages": packages,
         "extras": extras,
         "plugins": [describe_plugin(plugin) for plugin in plugins],
         "places": places,
     }
     blocks: list[Table | str] = [
-        Table((), list(system.items()), title="System"),
-        _extras_table(extras),
-        *[f"{name}: {each['remedy']}" for name, each in extras.items() if each["remedy"]],
+        Table((), list(system.items())),
         Table(
-            ("Plugin", "Status", "From", "Problem", "Remedy"),
-            [(p.name, str(p.status), p.origin, p.reason, p.remedy) for p in plugins],
-            title="Plugins",
+            ("Package", "Version", "Needed by"),
+            [(each["name"], each["version"], ", ".join(each["needed_by"])) for each in packages],
         ),
-        Table((), [(name, str(text)) for name, text in places.items()], title="Folders"),
+        *_extra_blocks(extras),
+        *plugin_blocks(plugins),
+        Table((), list(places.items())),
     ]
     if arguments.devices:
         value["devices"] = _devices()
-        rows = [(each["name"], each["kind"], each["about"]) for each in value["devices"]]
-        blocks.append(Table((), rows, title="Devices"))
+        rows = [(each["device"], each["name"]) for each in value["devices"]]
+        blocks.append(Table(("Device", "Name"), rows))
     out.data(value, *blocks)
     faulty = any(plugin.status in _FAULTS for plugin in plugins)
     return ExitCode.PLUGIN if faulty else ExitCode.OK
@@ -76,58 +75,64 @@ def _system() -> dict[str, str]:
     }
 
 
-def _extras() -> dict[str, dict[str, Any]]:
-    """Return for each extra the versions of its packages, and how to install what lacks."""
+def _packages() -> list[dict[str, Any]]:
+    """Return each package that the core or an extra asks for, with its version if it is there."""
+    from packaging.requirements import Requirement
+
+    from zoo.discovery import CORE
+    from zoo.requirements import Installed, canonical
+
+    installed = Installed()
+    core = installed.package(CORE)
+    needed_by: dict[str, list[str]] = {}
+    for requirement in map(Requirement, core.requires if core else ()):
+        name, marker = canonical(requirement.name), requirement.marker
+        if name == CORE:
+            continue
+        owners = needed_by.setdefault(name, [])
+        if marker is None or marker.evaluate({"extra": ""}):
+            owners.append("zoo")
+        elif core:
+            owners += sorted(each for each in core.extras if marker.evaluate({"extra": each}))
+    return [
+        {"name": name, "version": package.version if package else "missing", "needed_by": owners}
+        for name, owners in sorted(needed_by.items())
+        for package in [installed.package(name)]
+    ]
+
+
+def _extras() -> list[dict[str, Any]]:
+    """Return for each extra what it lacks, and the command that installs that."""
     from zoo.discovery import CORE
     from zoo.requirements import Installed, install_command
 
     installed = Installed()
     core = installed.package(CORE)
-    found = {}
-    for extra in sorted(core.extras) if core else ():
-        unmet = {problem.package: str(problem) for problem in installed.problems(CORE, extra)}
-        packages = {
-            name: {"version": package.version if package else None, "problem": unmet.get(name, "")}
-            for name in _packages_of(extra)
-            for package in [installed.package(name)]
+    lacking = {
+        extra: installed.problems(CORE, extra) for extra in sorted(core.extras if core else ())
+    }
+    return [
+        {
+            "name": extra,
+            "status": "incomplete" if problems else "ok",
+            "problems": [str(problem) for problem in problems],
+            "remedy": install_command(CORE, extra) if problems else "",
         }
-        found[extra] = {
-            "status": "missing-requirements" if unmet else "ok",
-            "packages": packages,
-            "remedy": install_command(CORE, extra) if unmet else "",
-        }
-    return found
-
-
-def _packages_of(extra: str) -> list[str]:
-    """Return the packages that an extra asks for, those of the extras within it too."""
-    from packaging.requirements import Requirement
-
-    from zoo.discovery import CORE
-    from zoo.requirements import canonical
-
-    names: set[str] = set()
-    for text in metadata.requires(CORE) or ():
-        requirement = Requirement(text)
-        if requirement.marker is None or not requirement.marker.evaluate({"extra": extra}):
-            continue
-        if canonical(requirement.name) == CORE:
-            names.update(name for each in requirement.extras for name in _packages_of(each))
-        else:
-            names.add(canonical(requirement.name))
-    return sorted(names)
-
-
-def _extras_table(extras: dict[str, dict[str, Any]]) -> Table:
-    rows = [
-        (extra, each["problem"] or "ok", name, each["version"] or "")
-        for extra, found in extras.items()
-        for name, each in found["packages"].items()
+        for extra, problems in lacking.items()
     ]
-    return Table(("Extra", "Status", "Package", "Version"), rows, title="Packages")
 
 
-def _places() -> dict[str, Any]:
+def _extra_blocks(extras: list[dict[str, Any]]) -> list[Table | str]:
+    rows = [(each["name"], each["status"]) for each in extras]
+    remedies = [
+        f"{each['name']}: {', '.join(each['problems'])}.\n  {each['remedy']}"
+        for each in extras
+        if each["remedy"]
+    ]
+    return [Table(("Extra", "Status"), rows), *(["\n".join(remedies)] if remedies else [])]
+
+
+def _places() -> dict[str, str]:
     import os
     import shutil
 
@@ -159,10 +164,6 @@ def _devices() -> list[dict[str, str]]:
         devices = tf.config.list_physical_devices()
         details = [tf.config.experimental.get_device_details(each) for each in devices]
     return [
-        {
-            "name": device.name.removeprefix("/physical_device:"),
-            "kind": device.device_type,
-            "about": str(detail.get("device_name", "")),
-        }
+        {"device": device.name, "name": str(detail.get("device_name", device.device_type))}
         for device, detail in zip(devices, details, strict=True)
     ]

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.cli.errors import Interrupted
+from zoo.cli.errors import StoppedError
 from zoo.cli.options import add_recipe_options, given_settings
 from zoo.cli.output import Output, Table
 from zoo.cli.parser import Commands, count
@@ -171,7 +171,7 @@ def _carry_out(arguments: argparse.Namespace, recipe: Recipe | None, out: Output
         except KeyboardInterrupt as stop:
             folder = progress.run or "RUN"
             hint = f"Go on with: zoo train --resume {folder}"
-            raise Interrupted("Training was stopped.", hint=hint) from stop
+            raise StoppedError("Training was stopped.", hint=hint) from stop
         except DivergedError:
             out.warn(f"What there is of the run is in {progress.run}.")
             raise
