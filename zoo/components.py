@@ -153,6 +153,18 @@ class Dataset(Component):
         """
 
 
+    def settled(self, info: DatasetInfo) -> Self:
+        """Return the loader as a bundle keeps it, for reading new files as the old ones.
+
+        The default is the loader itself. One that finds out the meaning of columns, the
+        order of classes or the like returns itself with that as settings.
+
+        Args:
+            info: what :meth:`load` said of the training data.
+        """
+        return self
+
+
 @dataclass(frozen=True)
 class Tensor:
     """An input or output of a model, without the batch axis.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import ibis
@@ -14,8 +14,6 @@ from zoo import Finding
 from zoo_fraud.reading import DAY, OWN, Intake
 from zoo_fraud.schema import ROLES, Schema
 from zoo_fraud.splits import NAMES, Split, SplitSettings
-
-Batch = dict[str, np.ndarray]
 
 _LEAK_AUC = 0.99
 _MOSTLY = 0.5
@@ -201,18 +199,17 @@ def copies_across_splits(split: Split, content: np.ndarray) -> list[Finding]:
     return found
 
 
-def leaks(train: Batch, numbers: Sequence[str], categories: Sequence[str]) -> list[Finding]:
+def leaks(columns: Mapping[str, np.ndarray], label: np.ndarray) -> list[Finding]:
     """Find single columns that nearly equal the label.
 
     Args:
-        train: `number`, `category` and `label` of the training split.
-        numbers: names of the columns of `number`.
-        categories: names of the columns of `category`.
+        columns: of the training split, numbers or texts [n].
+        label: of the training split [n].
     """
-    label = train["label"]
-    scores = {name: train["number"][:, place] for place, name in enumerate(numbers)}
-    for place, name in enumerate(categories):
-        scores[name] = _fraud_rates(train["category"][:, place], label)
+    scores = {
+        name: _fraud_rates(values, label) if values.dtype == object else values
+        for name, values in columns.items()
+    }
     found = []
     for name, score in scores.items():
         ranking = zoo.Ranking(label, np.where(np.isnan(score), -np.inf, score))

@@ -19,7 +19,7 @@ from zoo_fraud.preparation import Standard
 from zoo_fraud.reading import OWN, content_key, reading, write
 from zoo_fraud.schema import Schema
 
-_ALWAYS = ("id", "time", "day", "amount", "label", "known", "card", "content")
+_ALWAYS = ("id", "time", "day", "exact_amount", "label", "known", "card", "content")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,9 @@ class FeatureSettings:
 class Features:
     """Features of transactions as a Parquet file, in order of time.
 
-    Its columns are those of transactions in standard form, but for further entities; the
-    features; and `known`, the label if it ever becomes known.
+    Its columns are those of transactions in standard form, but for further entities and
+    with `exact_amount` for the amount; `known`, the label if it ever becomes known; and the
+    features, float32.
 
     Attributes:
         path: the file.
@@ -76,6 +77,18 @@ class Features:
             column if name != column and name in self.numbers else name
             for column, name in zip(columns, plain, strict=True)
         ]
+
+    @property
+    def rows(self) -> int:
+        """How many transactions there are."""
+        return int(pq.read_metadata(self.path).num_rows)
+
+    def own(self, examples: Columns) -> dict[str, np.ndarray]:
+        """Return the user's further columns among `examples`, by their name."""
+        columns = examples.columns
+        found = {name: columns["number"][:, k] for k, name in enumerate(self.numbers)}
+        found |= {name: columns["category"][:, k] for k, name in enumerate(self.categories)}
+        return {k.removeprefix(OWN): v for k, v in found.items() if k.startswith(OWN)}
 
     def whole(self, *names: str) -> list[np.ndarray]:
         """Read some columns whole; texts as codes from 0, missing labels as -1."""
@@ -116,7 +129,8 @@ class Features:
         for name in ("id", "card"):
             found[name][place] = _texts(table[name])
         found["label"][place] = pc.fill_null(table["label"], -1).to_numpy()
-        for name in ("time", "day", "amount"):
+        found["amount"][place] = table["exact_amount"].to_numpy()
+        for name in ("time", "day"):
             found[name][place] = table[name].to_numpy()
 
 
@@ -145,8 +159,7 @@ def compute(
     own_numbers = [OWN + name for name in schema.numbers]
     own_categories = [OWN + name for name in schema.categories]
     rows = _with_known(_united(connection, transactions, history), settings)
-    if not schema.entities:
-        rows = rows.mutate(card=rows.id)
+    rows = rows.mutate(exact_amount=rows.amount, **({} if schema.entities else {"card": rows.id}))
     keep = [*_ALWAYS, *own_numbers, *own_categories]
     found = features(
         rows,
@@ -174,6 +187,8 @@ def _united(connection: Any, transactions: Standard, history: Standard | None) -
     past = connection.read_parquet(str(history.path)).mutate(asked=False)
     if history.schema.id and transactions.schema.id:
         past = past.anti_join(rows, "id")
+    own = [name for name in rows.columns if name.startswith(OWN)]
+    past = past.mutate(**{name: ibis.null(rows[name].type()) for name in own})
     return rows.union(past.select(rows.columns))
 
 

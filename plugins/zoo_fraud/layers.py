@@ -240,3 +240,96 @@ class MemberLogits(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape[:-1]
+
+
+@_register
+class HistoryTokens(keras.layers.Layer):
+    """Makes a vector of each earlier transaction and, last, of the present one.
+
+    Inputs: history float [batch, length, features] and number [batch, features], NaN where
+    missing; age float [batch, length] in days, NaN where there is no transaction. Outputs:
+    vectors [batch, length + 1, width], and whether each stands for a transaction, bool
+    [batch, length + 1].
+
+    Args:
+        width: size of a transaction's vector.
+    """
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.width = width
+        self.dense = keras.layers.Dense(width, name="dense")
+
+    def build(self, input_shape: dict[str, Shape]) -> None:
+        features = input_shape["number"][-1]
+        self.dense.build((None, None, 2 * features + 1))
+
+    def call(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
+        present = ops.isfinite(inputs["age"])
+        age = ops.where(present, inputs["age"], ops.zeros_like(inputs["age"]))
+        age = ops.pad(ops.log1p(age), [[0, 0], [0, 1]])
+        number = ops.concatenate([inputs["history"], inputs["number"][:, None]], axis=1)
+        missing = ops.isnan(number)
+        known = ops.where(missing, ops.zeros_like(number), number)
+        table = [known, ops.cast(missing, known.dtype), age[..., None]]
+        vectors = self.dense(ops.concatenate(table, axis=-1))
+        return vectors, ops.pad(present, [[0, 0], [0, 1]], constant_values=True)
+
+    def compute_output_shape(self, input_shape: dict[str, Shape]) -> tuple[Shape, Shape]:
+        batch, length, _ = input_shape["history"]
+        return (batch, length + 1, self.width), (batch, length + 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "width": self.width}
+
+
+@_register
+class CausalBlock(keras.layers.Layer):
+    """A pre-norm Transformer block in which a transaction sees itself and earlier ones.
+
+    Inputs: vectors [batch, length, width] and which of them are transactions, bool [batch,
+    length]; output as the vectors (arXiv:1706.03762, arXiv:2002.04745).
+
+    Args:
+        heads: attention heads; they divide the width.
+        dropout: share of units left out.
+    """
+
+    def __init__(self, heads: int, dropout: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.heads = heads
+        self.dropout = dropout
+
+    def build(self, vectors_shape: Shape, present_shape: Shape) -> None:
+        width = vectors_shape[-1]
+        self.before = keras.layers.LayerNormalization(name="before")
+        self.attention = keras.layers.MultiHeadAttention(
+            self.heads, width // self.heads, dropout=self.dropout, name="attention"
+        )
+        self.between = keras.layers.LayerNormalization(name="between")
+        self.wide = keras.layers.Dense(2 * width, activation="gelu", name="wide")
+        self.narrow = keras.layers.Dense(width, name="narrow")
+        self.drop = keras.layers.Dropout(self.dropout, name="drop")
+        for layer in (self.before, self.between, self.wide):
+            layer.build(vectors_shape)
+        self.narrow.build((*vectors_shape[:-1], 2 * width))
+        self.attention.build(vectors_shape, vectors_shape)
+
+    def call(self, vectors: Any, present: Any, training: bool | None = None) -> Any:
+        normal = self.before(vectors)
+        seen = self.attention(
+            normal,
+            normal,
+            attention_mask=present[:, None, :],
+            use_causal_mask=True,
+            training=training,
+        )
+        vectors = vectors + self.drop(seen, training=training)
+        units = self.narrow(self.wide(self.between(vectors)))
+        return vectors + self.drop(units, training=training)
+
+    def compute_output_shape(self, vectors_shape: Shape, present_shape: Shape) -> Shape:
+        return vectors_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "heads": self.heads, "dropout": self.dropout}

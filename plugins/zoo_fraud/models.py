@@ -11,8 +11,10 @@ import numpy as np
 import zoo
 from zoo_fraud.layers import (
     CategoryEmbedding,
+    CausalBlock,
     EnsembleDense,
     FeatureProjection,
+    HistoryTokens,
     MemberLogits,
     NumberEmbedding,
 )
@@ -36,7 +38,11 @@ class TableModel(zoo.Model):
             "category": keras.Input(category.shape, dtype="int32", name="category"),
         }
         layer = NumberEmbedding(
-            self.embedding, bins=edges.shape[1] - 1, edges=edges, name="number_embedding"
+            self.embedding,
+            bins=edges.shape[1] - 1,
+            edges=edges,
+            dtype="float32",  # amounts a little apart would be one in bfloat16
+            name="number_embedding",
         )
         vectors = layer(inputs["number"])
         if category.sizes:
@@ -124,6 +130,51 @@ class MLP(TableModel):
             units = keras.layers.ReLU(name=f"relu_{depth}")(units)
             units = keras.layers.Dropout(self.dropout, name=f"dropout_{depth}")(units)
         return keras.Model(inputs, MemberLogits(dtype="float32", name="head")(units), name="mlp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequence(TableModel):
+    """A causal Transformer over a card's latest transactions, beside the features of the last.
+
+    Needs examples with a history: set `data.history_length`.
+    """
+
+    width: int = zoo.setting(64, "Size of a transaction's vector.", minimum=1)
+    heads: int = zoo.setting(4, "Attention heads; they divide the width.", minimum=1)
+    depth: int = zoo.setting(2, "Transformer blocks.", minimum=1)
+    dropout: float = zoo.setting(0.1, "Share of units left out.", minimum=0, maximum=0.9)
+
+    def build(self, space: zoo.Space) -> keras.Model:
+        """Return a model of a float32 logit [batch, 1].
+
+        Raises:
+            ConfigError: the examples have no history, or the heads do not divide the width.
+        """
+        if "history" not in space.inputs:
+            raise zoo.ConfigError(
+                "The sequence model needs each card's earlier transactions, and the data have none.",
+                hint="Set data.history_length=16.",
+            )
+        if self.width % self.heads:
+            raise zoo.ConfigError(
+                f"model.width is {self.width}, which {self.heads} heads cannot share evenly.",
+                hint=f"Use a multiple of {self.heads}.",
+            )
+        inputs, vectors = self.embed(space)
+        for name in ("history", "age"):
+            inputs[name] = keras.Input(space.inputs[name].shape, dtype="float32", name=name)
+        tokens, present = HistoryTokens(self.width, dtype="float32", name="history_embedding")(
+            {name: inputs[name] for name in ("history", "age", "number")}
+        )
+        for depth in range(self.depth):
+            tokens = CausalBlock(self.heads, self.dropout, name=f"block_{depth}")(tokens, present)
+        present_row = FeatureProjection(self.width, name="projection")(vectors)
+        units = keras.layers.Concatenate()([tokens[:, -1:], present_row])
+        units = keras.layers.LayerNormalization(name="norm")(units)
+        units = keras.layers.Dense(self.width, activation="relu", name="dense")(units)
+        units = keras.layers.Dropout(self.dropout, name="dropout")(units)
+        head = MemberLogits(dtype="float32", name="head")
+        return keras.Model(inputs, head(units), name="sequence")
 
 
 def _part(layer: str) -> str:

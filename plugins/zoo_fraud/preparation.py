@@ -35,7 +35,7 @@ class Standard:
 
 
 def standardise(
-    connection: Any, table: Table, schema: Schema, cache: Path, *, time_format: str
+    connection: Any, table: Table, schema: Schema, cache: Path, time_format: str
 ) -> Standard:
     """Convert a table to the standard form, unless that was done before."""
     files = [str(file) for file in table.files]

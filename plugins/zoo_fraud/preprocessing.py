@@ -35,6 +35,7 @@ class TablePreprocessing(zoo.Preprocessing):
             last ones are equal where a feature has fewer values than bins.
         vocabularies: for each categorical feature its known values; 0 means another one.
         positive_weight: weight of a fraud in the loss, over that of another transaction.
+        history: how many earlier transactions of the card come with an example.
     """
 
     numbers: tuple[str, ...]
@@ -44,6 +45,7 @@ class TablePreprocessing(zoo.Preprocessing):
     edges: np.ndarray
     vocabularies: tuple[tuple[str, ...], ...]
     positive_weight: float = 1.0
+    history: int = 0
 
     @classmethod
     def fit(
@@ -86,28 +88,39 @@ class TablePreprocessing(zoo.Preprocessing):
                 for column in range(len(categories))
             ),
             positive_weight=positive_weight,
+            history=batch["history"].shape[1] if "history" in batch else 0,
         )
 
     @property
     def space(self) -> zoo.Space:
         sizes = tuple(len(vocabulary) + 1 for vocabulary in self.vocabularies)
+        inputs = {
+            "number": zoo.Tensor((len(self.numbers),), "float32", names=self.numbers),
+            "category": zoo.Tensor(
+                (len(self.categories),), "int32", names=self.categories, sizes=sizes
+            ),
+        }
+        if self.history:
+            inputs["history"] = zoo.Tensor((self.history, len(self.numbers)), names=self.numbers)
+            inputs["age"] = zoo.Tensor((self.history,))
         return zoo.Space(
-            inputs={
-                "number": zoo.Tensor((len(self.numbers),), "float32", names=self.numbers),
-                "category": zoo.Tensor(
-                    (len(self.categories),), "int32", names=self.categories, sizes=sizes
-                ),
-            },
+            inputs=inputs,
             outputs={"logit": zoo.Tensor((1,), "float32", names=("fraud",))},
             arrays={"edges": self.edges},
         )
 
     def inputs(self, batch: Batch) -> Batch:
-        number = _standardise(_squash(batch["number"]), self.centre, self.spread)
+        number = self._number(batch["number"])
         codes = np.zeros((len(number), len(self.categories)), np.int32)
         for column, vocabulary in enumerate(self.vocabularies):
             codes[:, column] = _codes(batch["category"][:, column], vocabulary)
-        return {"number": number.astype(np.float32), "category": codes}
+        found = {"number": number, "category": codes}
+        if self.history:
+            found |= {"history": self._number(batch["history"]), "age": batch["age"]}
+        return found
+
+    def _number(self, number: np.ndarray) -> np.ndarray:
+        return _standardise(_squash(number), self.centre, self.spread).astype(np.float32)
 
     def targets(self, batch: Batch) -> np.ndarray:
         return batch["label"].astype(np.float32)[:, None]
@@ -130,6 +143,7 @@ class TablePreprocessing(zoo.Preprocessing):
             "categories": self.categories,
             "vocabularies": self.vocabularies,
             "positive_weight": self.positive_weight,
+            "history": self.history,
         }
         (folder / "table.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
 
@@ -145,6 +159,7 @@ class TablePreprocessing(zoo.Preprocessing):
                 edges=arrays["edges"],
                 vocabularies=tuple(tuple(each) for each in state["vocabularies"]),
                 positive_weight=state["positive_weight"],
+                history=state["history"],
             )
 
 

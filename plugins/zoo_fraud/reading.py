@@ -103,7 +103,6 @@ def connect(folder: Path, memory_gb: float) -> Iterator[Any]:
     Raises:
         StorageError: memory and disk do not suffice.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     connection = ibis.duckdb.connect(
         memory_limit=f"{round(memory_gb * 1000)}MB", temp_directory=str(folder / "spill")
     )
@@ -259,6 +258,7 @@ def write_query(connection: Any, query: str, target: Path) -> None:
 @contextmanager
 def beside(target: Path) -> Iterator[Path]:
     """Give a path beside `target` to write to, and rename it if all goes well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{target.stem}.{os.getpid()}{target.suffix}")
     try:
         yield temporary

@@ -69,14 +69,14 @@ def number_effects(model: keras.Model, inputs: Batch, steps: int = 32) -> np.nda
     """
     missing = np.isnan(inputs["number"])
     number = tf.constant(np.where(missing, 0.0, inputs["number"]), tf.float32)
-    category = tf.constant(inputs["category"])
+    fixed = {name: tf.constant(value) for name, value in inputs.items() if name != "number"}
     start = np.where(missing, np.nan, 0.0).astype(np.float32)
     total = tf.zeros_like(number)
     for step in range(steps):
         point = start + (step + 0.5) / steps * number
         with tf.GradientTape() as tape:
             tape.watch(point)
-            score = tf.reduce_mean(model({"number": point, "category": category}), axis=1)
+            score = tf.reduce_mean(model({**fixed, "number": point}), axis=1)
         gradient = tape.gradient(score, point)
         total += tf.where(missing, 0.0, gradient)
     return (number * total / steps).numpy()

@@ -190,3 +190,16 @@ def _further_columns(
     abroad = rng.random(len(who)) < np.where(fraud, 0.25, 0.05)
     country = np.where(abroad, rng.integers(len(_COUNTRIES), size=len(who)), home)
     return {"CHANNEL": _CHANNELS[channel], "COUNTRY": _COUNTRIES[country]}
+
+
+SCHEMA = {
+    "time": "TX_DATETIME",
+    "entities": ("CUSTOMER_ID", "TERMINAL_ID"),
+    "amount": "TX_AMOUNT",
+    "label": "TX_FRAUD",
+    "id": "TRANSACTION_ID",
+    "numbers": (),
+}
+"""The part of each column that is always there, as :func:`zoo_fraud.schema.resolve` takes it."""
+
+FURTHER_COLUMNS = ("CHANNEL", "COUNTRY")

@@ -86,8 +86,8 @@ class Split(NamedTuple):
     findings: tuple[Finding, ...] = ()
 
 
-class Transactions(NamedTuple):
-    """What a split depends on, in order of time.
+class Labelled(NamedTuple):
+    """What a split depends on: the labelled transactions, in order of time.
 
     Attributes:
         day: since 1 January 1970, int [n].
@@ -103,7 +103,7 @@ class Transactions(NamedTuple):
 
 
 def split(
-    settings: SplitSettings, transactions: Transactions, *, seed: int, with_time: bool = True
+    settings: SplitSettings, transactions: Labelled, *, seed: int, with_time: bool = True
 ) -> Split:
     """Split transactions into training, validation and test.
 
@@ -167,7 +167,7 @@ def _with_validation(settings: SplitSettings, train: Period, test: Period) -> di
 
 
 def _split_by_days(
-    settings: SplitSettings, periods: Mapping[str, Period], transactions: Transactions, seed: int
+    settings: SplitSettings, periods: Mapping[str, Period], transactions: Labelled, seed: int
 ) -> Split:
     train, validation, test = (periods[name] for name in NAMES)
     day = transactions.day
@@ -189,7 +189,7 @@ def _split_by_days(
     return Split({name: np.flatnonzero(chosen[name]) for name in NAMES}, periods)
 
 
-def _is_known(transactions: Transactions, since: int, trained: int, delay: int) -> np.ndarray:
+def _is_known(transactions: Labelled, since: int, trained: int, delay: int) -> np.ndarray:
     """Return the transactions on cards with a fraud that is known by then, bool.
 
     It is known if it took place from day `since` on, and up to day `trained` or longer ago
@@ -203,7 +203,7 @@ def _is_known(transactions: Transactions, since: int, trained: int, delay: int) 
 
 
 def _draw(
-    settings: SplitSettings, transactions: Transactions, among: np.ndarray, seed: int
+    settings: SplitSettings, transactions: Labelled, among: np.ndarray, seed: int
 ) -> np.ndarray:
     """Draw a share of the cards, or of each class of the transactions `among`, bool."""
     card, label = transactions.card, transactions.label
@@ -218,7 +218,7 @@ def _draw(
     return drawn
 
 
-def _split_in_order(transactions: Transactions) -> Split:
+def _split_in_order(transactions: Labelled) -> Split:
     labelled = np.flatnonzero(transactions.label >= 0)
     ends = np.round(np.cumsum(_SHARES)[:-1] * len(labelled)).astype(int)
     parts = np.split(labelled, ends)
@@ -233,7 +233,7 @@ def _split_in_order(transactions: Transactions) -> Split:
     return Split(dict(zip(NAMES, parts, strict=True)), {}, (finding,))
 
 
-def _split_at_random(transactions: Transactions, seed: int) -> Split:
+def _split_at_random(transactions: Labelled, seed: int) -> Split:
     drawn = np.random.default_rng([seed, 2]).random(int(transactions.card.max()) + 1)
     part = np.searchsorted(np.cumsum(_SHARES)[:-1], drawn, side="right")[transactions.card]
     labelled = transactions.label >= 0

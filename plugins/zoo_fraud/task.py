@@ -18,6 +18,9 @@ from zoo_fraud.preprocessing import TablePreprocessing
 
 Batch = dict[str, np.ndarray]
 
+_SAMPLE = 300_000
+"""Transactions that the preprocessing is learnt from, at most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DetectFraud(zoo.Task):
@@ -25,7 +28,9 @@ class DetectFraud(zoo.Task):
 
     An example has `number` (float32 [features], NaN where missing), `category` (object
     [features]), `label` (0 or 1), `id`, `time`, `day`, `card` and `amount`. A prediction
-    has `probability`, calibrated, and `alert`.
+    has `probability`, calibrated, and `alert`. With a history, an example also has `history`
+    (float32 [history, features], oldest first) and `age` (float32 [history], days before,
+    NaN where the card has no such transaction).
     """
 
     monitor: ClassVar[str] = "average_precision"
@@ -49,9 +54,12 @@ class DetectFraud(zoo.Task):
     )
 
     def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> TablePreprocessing:
-        columns = train[np.arange(len(train))]
+        rows = np.arange(len(train))
+        if len(rows) > _SAMPLE:
+            rows = np.sort(np.random.default_rng(0).choice(rows, _SAMPLE, replace=False))
+        columns = train[rows]
         frauds = int(np.sum(columns["label"] == 1))
-        balance = (len(train) - frauds) / max(frauds, 1)
+        balance = (len(rows) - frauds) / max(frauds, 1)
         return TablePreprocessing.fit(
             columns,
             info.facts["numbers"],

@@ -278,7 +278,7 @@ def _bundle(
         addresses=recipe.addresses,
         task=recipe.task,
         architecture=recipe.model,
-        dataset=recipe.dataset,
+        dataset=recipe.dataset.settled(data.info),
         preprocessing=preprocessing,
         model=model,
         decision=decision,

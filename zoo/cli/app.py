@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments, by default those of this process.
     """
+    _prepare_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     out = Output(json="--json" in words)
     return guard(lambda: _run(words, out), out)
@@ -79,6 +81,14 @@ def _parse(parser: Parser, words: list[str]) -> argparse.Namespace | None:
     if unknown:
         raise arguments.parser.unknown(unknown[0])
     return arguments
+
+
+def _prepare_streams() -> None:
+    """Make both streams usable if one is closed or cannot write every character."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 
 from zoo.errors import ExitCode
 
-_GOOD = ("ok", "present")
+_GOOD = "ok"
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,8 @@ def _render(blocks: Sequence[Table | str]) -> None:
         if isinstance(block, str):
             console.print(block, markup=False, soft_wrap=True)
         else:
+            if block.title:
+                console.print(block.title, markup=False, style="bold")
             console.print(_rich_table(block))
 
 
@@ -124,8 +126,6 @@ def _rich_table(table: Table) -> Any:
     from rich.text import Text
 
     rich_table = RichTable(
-        title=Text(table.title, style="bold") if table.title else None,
-        title_justify="left",
         box=SIMPLE_HEAD if table.columns else None,
         show_header=bool(table.columns),
         pad_edge=False,
@@ -146,4 +146,4 @@ def _cell(heading: str, text: str) -> Any:
 
     if heading != "Status":
         return Text(text)
-    return Text(text, style="green" if text in _GOOD else "yellow")
+    return Text(text, style="green" if text == _GOOD else "yellow")

@@ -7,9 +7,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from zoo_fraud.history import CardHistory
 from zoo_fraud.layers import NumberEmbedding
 from zoo_fraud.losses import MemberCrossEntropy
-from zoo_fraud.models import MLP, TabM
+from zoo_fraud.models import MLP, Sequence, TabM
 from zoo_fraud.preprocessing import TablePreprocessing
 from zoo_fraud.reasons import category_effects, number_effects, reasons
 from zoo_fraud.task import DetectFraud
@@ -111,6 +112,54 @@ def test_model_is_the_same_after_saving(
     np.testing.assert_array_equal(
         model.predict(inputs, verbose=0), again.predict(inputs, verbose=0)
     )
+
+
+def _with_history(batch: dict[str, np.ndarray], length: int = 4) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(0)
+    rows, numbers = batch["number"].shape
+    age = np.sort(generator.exponential(3, (rows, length)), axis=1)[:, ::-1].astype(np.float32)
+    history = generator.exponential(50, (rows, length, numbers)).astype(np.float32)
+    absent = np.arange(length) < generator.integers(0, length + 1, rows)[:, None]
+    history[absent], age[absent] = np.nan, np.nan
+    return {**batch, "history": history, "age": age}
+
+
+def test_sequence_model_survives_saving_and_ignores_what_is_absent(tmp_path: Path) -> None:
+    batch = _with_history(_batch())
+    preprocessing = _fit(batch)
+    model = Sequence(width=16).build(preprocessing.space)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    inputs = preprocessing.inputs(batch)
+    expected = model.predict(inputs, verbose=0)
+    assert np.isfinite(expected).all()
+    np.testing.assert_array_equal(expected, again.predict(inputs, verbose=0))
+    absent = np.isnan(inputs["age"])
+    inputs["history"][absent] = 1e6
+    np.testing.assert_allclose(expected, model.predict(inputs, verbose=0), atol=1e-5)
+
+
+def test_sequence_model_without_history_says_what_to_set(
+    preprocessing: TablePreprocessing,
+) -> None:
+    with pytest.raises(zoo.ConfigError) as caught:
+        Sequence().build(preprocessing.space)
+    assert "data.history_length" in caught.value.hint
+
+
+def test_history_is_strictly_earlier_and_of_the_same_card() -> None:
+    generator = np.random.default_rng(0)
+    card, time = generator.integers(0, 6, 200), np.sort(generator.integers(0, 80, 200))
+    number = np.arange(200, dtype=np.float32)[:, None]
+    found = CardHistory(card, time, number, length=5).before(np.arange(200))
+    for row in range(200):
+        earlier = np.flatnonzero((card == card[row]) & (time < time[row]))
+        latest_of_moment = {int(time[each]): int(each) for each in earlier}
+        expected = sorted(latest_of_moment.values())[-5:]
+        got = found["history"][row, :, 0]
+        assert got[np.isfinite(got)].astype(int).tolist() == expected
+        ages = (time[row] - time[expected]) / 86_400
+        np.testing.assert_allclose(found["age"][row][np.isfinite(got)], ages, rtol=1e-6)
 
 
 def test_members_differ_from_the_start(preprocessing: TablePreprocessing) -> None:

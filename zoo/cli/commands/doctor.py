@@ -43,10 +43,16 @@ def _doctor(arguments: argparse.Namespace, out: Output) -> ExitCode:
     blocks: list[Table | str] = [
         Table((), list(system.items())),
         Table(
-            ("Package", "Version", "Needed by"),
-            [(each["name"], each["version"], ", ".join(each["needed_by"])) for each in packages],
+            ("Package", "Version", "Status", "Needed by"),
+            [
+                (each["name"], each["version"], each["status"], ", ".join(each["needed_by"]))
+                for each in packages
+            ],
         ),
-        *_extra_blocks(extras),
+        Table(
+            ("Extra", "Status", "To complete it"),
+            [(each["name"], each["status"], each["remedy"]) for each in extras],
+        ),
         *plugin_blocks(plugins),
         Table((), list(places.items())),
     ]
@@ -76,7 +82,7 @@ def _system() -> dict[str, str]:
 
 
 def _packages() -> list[dict[str, Any]]:
-    """Return each package that the core or an extra asks for, with its version if it is there."""
+    """Return each package that the core or an extra asks for, and whether it is there."""
     from packaging.requirements import Requirement
 
     from zoo.discovery import CORE
@@ -85,6 +91,7 @@ def _packages() -> list[dict[str, Any]]:
     installed = Installed()
     core = installed.package(CORE)
     needed_by: dict[str, list[str]] = {}
+    status: dict[str, str] = {}
     for requirement in map(Requirement, core.requires if core else ()):
         name, marker = canonical(requirement.name), requirement.marker
         if name == CORE:
@@ -94,23 +101,30 @@ def _packages() -> list[dict[str, Any]]:
             owners.append("zoo")
         elif core:
             owners += sorted(each for each in core.extras if marker.evaluate({"extra": each}))
+        package = installed.package(name)
+        if package is None:
+            status[name] = "missing"
+        elif not requirement.specifier.contains(package.version, prereleases=True):
+            status[name] = f"needs {requirement.specifier}"
     return [
-        {"name": name, "version": package.version if package else "missing", "needed_by": owners}
+        {
+            "name": name,
+            "version": package.version if package else "",
+            "status": status.get(name, "ok"),
+            "needed_by": owners,
+        }
         for name, owners in sorted(needed_by.items())
         for package in [installed.package(name)]
     ]
 
 
 def _extras() -> list[dict[str, Any]]:
-    """Return for each extra what it lacks, and the command that installs that."""
+    """Return for each extra whether it is complete, and the command that completes it."""
     from zoo.discovery import CORE
     from zoo.requirements import Installed, install_command
 
     installed = Installed()
     core = installed.package(CORE)
-    lacking = {
-        extra: installed.problems(CORE, extra) for extra in sorted(core.extras if core else ())
-    }
     return [
         {
             "name": extra,
@@ -118,18 +132,9 @@ def _extras() -> list[dict[str, Any]]:
             "problems": [str(problem) for problem in problems],
             "remedy": install_command(CORE, extra) if problems else "",
         }
-        for extra, problems in lacking.items()
+        for extra in sorted(core.extras if core else ())
+        for problems in [installed.problems(CORE, extra)]
     ]
-
-
-def _extra_blocks(extras: list[dict[str, Any]]) -> list[Table | str]:
-    rows = [(each["name"], each["status"]) for each in extras]
-    remedies = [
-        f"{each['name']}: {', '.join(each['problems'])}.\n  {each['remedy']}"
-        for each in extras
-        if each["remedy"]
-    ]
-    return [Table(("Extra", "Status"), rows), *(["\n".join(remedies)] if remedies else [])]
 
 
 def _places() -> dict[str, str]:
