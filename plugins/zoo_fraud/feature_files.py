@@ -19,7 +19,8 @@ from zoo_fraud.preparation import Standard
 from zoo_fraud.reading import OWN, content_key, reading, write
 from zoo_fraud.schema import Schema
 
-_ALWAYS = ("id", "time", "day", "exact_amount", "label", "known", "card", "content")
+_ALWAYS = ("id", "time", "day", "exact_amount", "label", "known", "card", "content", "asked")
+_EXAMPLE = ("id", "time", "day", "exact_amount", "label", "card")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +58,8 @@ class Features:
     """Features of transactions as a Parquet file, in order of time.
 
     Its columns are those of transactions in standard form, but for further entities and
-    with `exact_amount` for the amount; `known`, the label if it ever becomes known; and the
-    features, float32.
+    with `exact_amount` for the amount; `known`, the label if it ever becomes known; `asked`,
+    false for transactions that are only looked back on; and the features, float32.
 
     Attributes:
         path: the file.
@@ -109,7 +110,7 @@ class Features:
             float64.
         """
         found = _allocate(len(rows), len(self.numbers), len(self.categories))
-        columns = [*self.numbers, *self.categories, *_ALWAYS]
+        columns = [*self.numbers, *self.categories, *_EXAMPLE]
         with reading(self.path), pq.ParquetFile(self.path) as file:
             start = 0
             for group in range(file.num_row_groups):
@@ -142,6 +143,7 @@ def compute(
     cache: Path,
     *,
     history: Standard | None = None,
+    keep_history: bool = False,
 ) -> Features:
     """Compute the features of transactions, unless that was done before.
 
@@ -152,8 +154,9 @@ def compute(
         settings: what decides the features.
         cache: where they are kept.
         history: transactions to look back on; of those in both, only one counts.
+        keep_history: whether their features are wanted as well.
     """
-    past = history.path.name if history else ""
+    past = (history.path.name, keep_history) if history else ()
     key = content_key(transactions.path.name, past, asdict(settings), asdict(schema), VERSION)
     path = cache / f"features-{key}.parquet"
     own_numbers = [OWN + name for name in schema.numbers]
@@ -166,16 +169,17 @@ def compute(
         families=settings.families(list(schema.roles)),
         windows_days=settings.windows_days,
         delay_days=settings.delay_days,
-        keep=["row", "asked", *keep],
+        keep=["row", *keep],
         calendar=settings.calendar,
         pairs=settings.pairs,
         with_amount=bool(schema.amount),
         with_time=bool(schema.time),
     )
-    numbers = [name for name in found.columns if name not in ("row", "asked", *keep)]
+    numbers = [name for name in found.columns if name not in ("row", *keep)]
     if not path.exists():
-        asked = found.filter(found.asked).order_by("row")
-        write(connection, asked.select(*numbers, *keep), path)
+        wanted = found if keep_history else found.filter(found.asked)
+        in_order = wanted.order_by("time", "row", "asked")
+        write(connection, in_order.select(*numbers, *keep), path)
     return Features(path, (*numbers, *own_numbers), tuple(own_categories))
 
 

@@ -10,10 +10,21 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from zoo import Columns, ConfigError, Data, DataError, Dataset, DatasetInfo, Finding, setting
+from zoo import (
+    Columns,
+    ConfigError,
+    Data,
+    DataError,
+    Dataset,
+    DatasetInfo,
+    Examples,
+    Finding,
+    setting,
+)
 from zoo_fraud import checks
 from zoo_fraud.feature_files import Features, FeatureSettings, compute
 from zoo_fraud.features import Family
+from zoo_fraud.history import CardHistory, WithHistory
 from zoo_fraud.preparation import Standard, settle, standardise
 from zoo_fraud.reading import (
     Intake,
@@ -51,7 +62,8 @@ class TransactionData(Dataset, SplitSettings):
 
     An example has `number` float32 [numbers], NaN where missing; `category` [categories],
     texts, empty where missing; `label` int8; `id`; `time` datetime64[s]; `card`; `amount`
-    float64; `day` int32, since 1 January 1970. `info.facts` names the numbers and
+    float64; `day` int32, since 1 January 1970. With a `history_length` it also has what
+    :class:`zoo_fraud.history.CardHistory` gives. `info.facts` names the numbers and
     categories, and holds the schema.
     """
 
@@ -74,6 +86,9 @@ class TransactionData(Dataset, SplitSettings):
         maximum=1,
     )
     history: str = setting("", "Earlier transactions to look back on when reading new files.")
+    history_length: int = setting(
+        0, "How many earlier transactions of its card an example brings along.", minimum=0
+    )
     memory_gb: float = setting(4.0, "Memory for computing features; the rest goes to disk.")
 
     @abstractmethod
@@ -102,7 +117,7 @@ class TransactionData(Dataset, SplitSettings):
             problem = Finding("error", "unusable", error.message, prepared.table.source, error.hint)
             return [*prepared.findings, problem]
 
-    def read(self, path: str, *, cache: Path) -> tuple[Columns, list[Finding]]:
+    def read(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
         """Read transactions to predict on; see :meth:`zoo.Dataset.read`.
 
         Columns must be those of training, but for the label and the id, which may be
@@ -116,12 +131,22 @@ class TransactionData(Dataset, SplitSettings):
                 past, _ = self._standard(connection, self.source(self.history, cache), cache)
             schema, unused = settle(connection, new, self.source(path, cache).given)
             settings = self._feature_settings(seed=0)
-            features = compute(connection, new, schema, settings, cache, history=past)
-        examples = features.read(np.arange(features.rows))
-        found = [*notes, *unused, *checks.intake_findings(new.intake, schema, shown=None)]
+            features = compute(
+                connection,
+                new,
+                schema,
+                settings,
+                cache,
+                history=past,
+                keep_history=self.history_length > 0,
+            )
+        (asked,) = features.whole("asked")
+        rows = np.flatnonzero(asked)
+        examples = features.read(rows)
         if np.any(examples.columns["label"] < 0):
             del examples.columns["label"]
-        return examples, found
+        found = [*notes, *unused, *checks.intake_findings(new.intake, schema, shown=None)]
+        return self._with_history(features, {path: rows}, {path: examples})[path], found
 
     def settled(self, info: DatasetInfo) -> Self:
         """Return the dataset with what it guessed of the training files written down."""
@@ -178,26 +203,46 @@ class TransactionData(Dataset, SplitSettings):
         )
 
     def _split(self, prepared: _Prepared, seed: int) -> Data:
-        features = prepared.features
-        transactions = Labelled(*features.whole("day", "card", "label", "known"))
-        parts = split(self, transactions, seed=seed, with_time=bool(prepared.schema.time))
+        features, schema = prepared.features, prepared.schema
+        day, label, known, content = features.whole("day", "label", "known", "content")
+        if schema.entities:
+            (card,) = features.whole("card")
+        else:  # Copies of one transaction stand and fall together.
+            _, card = np.unique(content, return_inverse=True)
+        transactions = Labelled(day, card, label, known)
+        parts = split(self, transactions, seed=seed, with_time=bool(schema.time))
         splits = {name: features.read(parts.rows[name]) for name in NAMES}
         train = splits["train"]
         findings = [
             *prepared.findings,
-            *checks.split_findings(parts, self, card=transactions.card, label=transactions.label),
-            *checks.copies_across_splits(parts, *features.whole("content")),
+            *checks.split_findings(parts, self, card=card, label=label),
+            *checks.copies_across_splits(parts, content),
             *checks.leaks(features.own(train), train.columns["label"]),
         ]
-        return Data(
-            splits=splits, info=self._info(prepared, parts, splits, seed), findings=findings
-        )
+        info = self._info(prepared, parts, splits, seed)
+        splits_with_history = self._with_history(features, parts.rows, splits)
+        return Data(splits=splits_with_history, info=info, findings=findings)
+
+    def _with_history(
+        self,
+        features: Features,
+        rows: Mapping[str, np.ndarray],
+        examples: Mapping[str, Columns],
+    ) -> Mapping[str, Examples]:
+        """Let the examples, which stand at these rows, bring their card's history along."""
+        if not self.history_length:
+            return examples
+        card, time = features.whole("card", "time")
+        number = features.read(np.arange(features.rows)).columns["number"]
+        history = CardHistory(card, time, number, self.history_length)
+        return {name: WithHistory(examples[name], history, rows[name]) for name in examples}
 
     def _info(
         self, prepared: _Prepared, parts: Split, splits: Mapping[str, Columns], seed: int
     ) -> DatasetInfo:
-        settings = {k: v for k, v in asdict(self).items() if k not in _NOT_CONTENT}
         features, schema = prepared.features, prepared.schema
+        elsewhere = {*_NOT_CONTENT, *schema.settings()}
+        settings = {k: v for k, v in asdict(self).items() if k not in elsewhere}
         frauds = {name: int(each.columns["label"].sum()) for name, each in splits.items()}
         return DatasetInfo(
             name=self.title,

@@ -296,7 +296,7 @@ def bad_rows_error(intake: Intake) -> DataError:
     more = intake.bad_count - 1
     return DataError(
         f"{intake.bad[0]}.{f' {more:,} more rows cannot be used.' if more else ''}",
-        hint="Mend or remove such rows, or take another column: --set data.amount=COLUMN.",
+        hint="Mend or remove such rows; `zoo check-data` lists them.",
     )
 
 
@@ -427,7 +427,7 @@ def _copy_csv(connection: Any, file: Path, copy: Path) -> dict[int, str]:
 
 def _torn(reject: Mapping[str, Any]) -> str:
     if reject["error_type"] == "INVALID ENCODING":
-        return "the line is not UTF-8 text"
+        return "the line is not UTF-8 text; iconv -f latin1 -t utf-8 FILE converts most files"
     return f"{reject['error_message'].splitlines()[0]}: {reject['csv_line'].strip()!r}"
 
 
@@ -440,10 +440,13 @@ def _header(file: Path) -> tuple[str, list[str]]:
     """Return the delimiter and the column names of a CSV file."""
     opened = gzip.open if file.name.lower().endswith(".gz") else open
     try:
-        with opened(file, "rt", encoding="utf-8-sig", newline="") as stream:
-            line = stream.readline()
+        with opened(file, "rb") as stream:
+            line = stream.readline().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _not_utf8(file, 1) from error
+        raise DataError(
+            f"{file}, line 1, is not UTF-8 text.",
+            hint=f"Convert it, for instance: iconv -f latin1 -t utf-8 {file} > utf8.csv",
+        ) from error
     except (OSError, EOFError) as error:
         raise DataError(f"{file} cannot be read: {error}") from error
     delimiter = max(",;\t|", key=line.count)
@@ -514,13 +517,6 @@ def _one_schema(files: Sequence[Path], columns: Sequence[dict[str, Kind]]) -> di
                 hint="Give files with the same columns, for instance by a glob.",
             )
     return first
-
-
-def _not_utf8(file: Path, line: int) -> DataError:
-    return DataError(
-        f"{file}, line {line}, is not UTF-8 text.",
-        hint=f"Convert it: iconv -f latin1 -t utf-8 {file} > utf8.csv",
-    )
 
 
 def _is(file: Path, suffixes: tuple[str, ...]) -> bool:

@@ -48,7 +48,7 @@ def _builder(name: str) -> Any:
     import tensorflow_datasets as tfds
 
     try:
-        builder = tfds.builder(name, try_gcs=False)
+        builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"), try_gcs=False)
     except tfds.core.DatasetNotFoundError as error:
         raise DataError(
             f"TFDS has no dataset {name!r}.", hint=nearest(name, tfds.list_builders())
@@ -104,7 +104,8 @@ def _flat(example: Mapping[str, Any], outer: str = "") -> Iterator[tuple[str, An
             text = isinstance(scalar, bytes)
             yield f"{outer}{name}", scalar.decode("utf-8", "replace") if text else scalar
         elif array.ndim == 1 and len(array) <= _WIDEST:
-            yield from _flat({str(place): entry for place, entry in enumerate(array)}, f"{name}_")
+            entries = {str(place): entry for place, entry in enumerate(array)}
+            yield from _flat(entries, f"{outer}{name}_")
         else:
             raise DataError(
                 f"The TFDS feature {outer}{name} has the shape {array.shape}; only numbers, texts "

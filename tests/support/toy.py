@@ -87,8 +87,10 @@ class Points(zoo.Dataset):
         label = np.arange(self.count) // 4 % 2
         point = generator.normal(size=(self.count, 2)) + label[:, None] * 2.0
         columns = {"point": point.astype(np.float32), "label": label.astype(np.int64)}
+        findings = []
         if self.path:
-            columns = self.read(self.path, cache=cache)[0].columns
+            examples, findings = self.read(self.path, cache=cache)
+            columns = examples.columns
         rows = np.arange(len(columns["label"]))
         splits = {
             "train": zoo.Columns({k: v[rows % 4 < 2] for k, v in columns.items()}),
@@ -101,7 +103,7 @@ class Points(zoo.Dataset):
             fingerprint=f"points-{self.count}-{seed}",
             counts={name: len(split) for name, split in splits.items()},
         )
-        return zoo.Data(splits=splits, info=info)
+        return zoo.Data(splits=splits, info=info, findings=findings)
 
     def check(self, *, seed: int, cache: Path) -> list[zoo.Finding]:
         return self.read(self.path, cache=cache)[1] if self.path else []

@@ -104,9 +104,9 @@ def test_mlflow_gets_settings_epochs_and_the_result(run: Run, store: None) -> No
 def test_a_resumed_run_goes_on_in_its_mlflow_run(run: Run, store: None) -> None:
     import mlflow
 
-    with pytest.raises(KeyboardInterrupt), MLflow() as tracker:
-        follow(tracker, run)
-        raise KeyboardInterrupt
+    interrupted = MLflow()
+    follow(interrupted, run)
+    interrupted.__exit__(KeyboardInterrupt, None, None)
     with MLflow() as tracker:
         follow(tracker, run)
     experiment = mlflow.get_experiment_by_name("toy/train").experiment_id

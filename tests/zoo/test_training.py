@@ -17,7 +17,7 @@ import toy
 
 import zoo
 from zoo.distribution import distribute
-from zoo.errors import ConfigError, DivergedError
+from zoo.errors import ConfigError, DataError, DivergedError
 from zoo.storage import read_lines
 from zoo.training.checkpoints import Checkpoint, Checkpoints, Progress
 from zoo.training.config import Stage, TrainConfig
@@ -305,3 +305,22 @@ def test_several_seeds_show_their_spread(tmp_path: Path) -> None:
     assert [row["seed"] for row in rows] == [0, 1, 2]
     assert rows[0]["values"]["auc"] == run.evaluation["systems"][0]["values"]["auc"]["value"]
     assert len({row["values"]["auc"] for row in rows}) > 1
+
+
+def test_unusable_data_leave_no_run_behind(tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_text("?")
+    with pytest.raises(DataError, match="bad-line|line 1"):
+        zoo.train("toy", data=str(tmp_path / "bad.jsonl"), runs=tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_changed_data_are_not_resumed_on(tmp_path: Path) -> None:
+    settings = {**_SLOW, "train.checkpoint_seconds": 1000}
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train("toy", runs=tmp_path, settings=settings, listeners=[_StopAt(0, 3)])
+    (path,) = tmp_path.iterdir()
+    data = zoo.Run(path).read("data.json")
+    zoo.Run(path).write("data.json", {**data, "fingerprint": "another"})
+    with pytest.raises(DataError, match="not those"):
+        zoo.api.resume(path)
+    assert (path / "checkpoints").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -63,7 +64,12 @@ def train(recipe: Recipe, runs: Path, options: Options, *, seeds: int = 1) -> Ru
     """
     run = Run.create(runs, recipe.address, _about(recipe, options, seeds))
     write_text(run.path / "config.toml", to_toml(recipe.resolved.dump()))
-    return _carry_out(recipe, run, options)
+    try:
+        return _carry_out(recipe, run, options)
+    except DataError:
+        if not run.checkpoints.exists():  # nothing has been trained, so nothing is lost
+            shutil.rmtree(run.path)
+        raise
 
 
 def resume(path: Path, options: Options) -> Run:
@@ -83,12 +89,8 @@ def resume(path: Path, options: Options) -> Run:
 
 def _carry_out(recipe: Recipe, run: Run, options: Options) -> Run:
     """Train and measure all seeds of a run, skipping what is done already."""
+    data = _load(recipe, run)
     with _status(run):
-        seconds = dict(run.about.get("seconds") or {})
-        began = time.monotonic()
-        data = _load(recipe, run)
-        seconds["data"] = round(time.monotonic() - began, 1)
-        run.update(seconds=seconds)
         _train_and_measure(recipe, run, data, options, baselines=True)
         _repeat(recipe, run, data, options)
         run.update(status="finished", finished=_now())
@@ -123,6 +125,7 @@ def _seed_row(run: Run, seed: int) -> dict[str, Any]:
 
 
 def _load(recipe: Recipe, run: Run) -> Data:
+    began = time.monotonic()
     data = recipe.dataset.load(seed=recipe.seed, cache=cache_folder())
     errors = [finding for finding in data.findings if finding.level == "error"]
     if errors:
@@ -140,6 +143,7 @@ def _load(recipe: Recipe, run: Run) -> Data:
     run.write("data.json", content)
     plugin = run.about["plugin"]["distribution"]
     run.write("lock.json", lock(data.info.fingerprint, recipe.seed, plugin))
+    _add_seconds(run, data=time.monotonic() - began)
     return data
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from zoo.config import describe, from_settings
 from zoo.discovery import Kind
 from zoo.recipe import KINDS, EvaluationConfig, Use, resolve_recipe
-from zoo.registry import registry
+from zoo.registry import Registry
 from zoo.training.config import TrainConfig
 
 _SECTIONS: dict[Kind, str] = {
@@ -19,19 +19,18 @@ _SECTIONS: dict[Kind, str] = {
 """The section of a recipe's settings that belongs to each kind of component."""
 
 
-def component_settings(kind: Kind, address: str) -> list[dict[str, Any]]:
+def component_settings(plugins: Registry, kind: Kind, address: str) -> list[dict[str, Any]]:
     """Return the settings of a component as name, type, default and help."""
-    found = registry().implementation(kind, address)
+    found = plugins.implementation(kind, address)
     return [row._asdict() for row in describe(found, _SECTIONS[kind])]
 
 
-def recipe_settings(address: str) -> dict[str, list[dict[str, Any]]]:
+def recipe_settings(plugins: Registry, address: str) -> dict[str, list[dict[str, Any]]]:
     """Return all settings of a recipe, by the component they belong to.
 
     The defaults are the recipe's own where it has some. The loader of the user's files and
     the one that is used without files are both there.
     """
-    plugins = registry()
     spec = plugins.spec("recipe", address)
     plugin = address.partition("/")[0]
     loader = plugins.resolve("dataset", spec.dataset, within=plugin)
@@ -39,7 +38,7 @@ def recipe_settings(address: str) -> dict[str, list[dict[str, Any]]]:
     rows = {"run": [_row("seed", "whole number", "Decides every random choice."), _WEIGHTS]}
     for kind in KINDS:
         used = recipe.addresses[kind]
-        rows[f"{kind} {used}"] = component_settings(kind, used)
+        rows[f"{kind} {used}"] = component_settings(plugins, kind, used)
     for name, group in (("train", TrainConfig), ("evaluation", EvaluationConfig)):
         rows[name] = [row._asdict() for row in describe(group, name)]
     values = recipe.resolved.dump()
@@ -49,7 +48,7 @@ def recipe_settings(address: str) -> dict[str, list[dict[str, Any]]]:
     }
     sample = plugins.resolve("dataset", spec.sample, within=plugin)
     if sample != loader:
-        owners[f"dataset {sample}, without files"] = component_settings("dataset", sample)
+        owners[f"dataset {sample}, without files"] = component_settings(plugins, "dataset", sample)
     return {**owners, "use": [row._asdict() for row in describe(Use, "use")]}
 
 

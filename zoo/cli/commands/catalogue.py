@@ -237,8 +237,8 @@ def _settings(kind: Kind, address: str, out: Output) -> dict[str, list[dict[str,
         return {}
     load_tensorflow()
     if kind == "recipe":
-        return recipe_settings(address)
-    return {f"{kind} {address}": component_settings(kind, address)}
+        return recipe_settings(registry(), address)
+    return {f"{kind} {address}": component_settings(registry(), kind, address)}
 
 
 def _settings_table(owner: str, rows: list[dict[str, Any]]) -> Table:
