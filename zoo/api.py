@@ -211,10 +211,10 @@ def train(
         DivergedError: training diverged; what there is stays in the run's folder.
         StorageError: a file cannot be written.
     """
+    resolved = resolve(recipe, data=data, config=config, weights=weights, settings=settings)
     from zoo.actions.train import Options
     from zoo.actions.train import train as carry_out
 
-    resolved = resolve(recipe, data=data, config=config, weights=weights, settings=settings)
     options = Options(command=command, listeners=listeners)
     return carry_out(resolved, Path(runs), options, seeds=seeds)
 

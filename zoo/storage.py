@@ -121,7 +121,7 @@ def write_json(path: Path, value: Any) -> None:
 
     Paths become text, arrays lists, and numbers that are not finite null.
     """
-    write_text(path, json.dumps(_jsonable(value), indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(jsonable(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def append_line(path: Path, value: Any) -> None:
@@ -134,7 +134,7 @@ def append_line(path: Path, value: Any) -> None:
     Raises:
         StorageError: it cannot be written; the earlier lines are unchanged.
     """
-    line = json.dumps(_jsonable(value), ensure_ascii=False).encode() + b"\n"
+    line = json.dumps(jsonable(value), ensure_ascii=False).encode() + b"\n"
     with _reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -319,14 +319,14 @@ def _write_at(descriptor: int, data: bytes, offset: int) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
     """Return `value` as JSON has it: no NaN, no arrays, no paths."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
+        return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     if isinstance(value, Path):
         return str(value)
-    return _jsonable(value.tolist()) if hasattr(value, "tolist") else value
+    return jsonable(value.tolist()) if hasattr(value, "tolist") else value

@@ -130,7 +130,7 @@ class TransactionData(Dataset, SplitSettings):
             if self.history:
                 past, _ = self._standard(connection, self.source(self.history, cache), cache)
             schema, unused = settle(connection, new, self.source(path, cache).given)
-            settings = self._feature_settings(seed=0)
+            settings = self.feature_settings(seed=0)
             features = compute(
                 connection,
                 new,
@@ -177,7 +177,7 @@ class TransactionData(Dataset, SplitSettings):
                 )
             standard = standardise(connection, table, all_columns, cache, source.time_format)
             schema, unused = settle(connection, standard, source.given)
-            features = compute(connection, standard, schema, self._feature_settings(seed), cache)
+            features = compute(connection, standard, schema, self.feature_settings(seed), cache)
             rows = connection.read_parquet(str(standard.path))
             found = checks.table_findings(rows, schema) if features.rows else []
         if not features.rows:
@@ -186,7 +186,8 @@ class TransactionData(Dataset, SplitSettings):
         findings = [*notes, *unused, *noticed, *found]
         return _Prepared(table, schema, standard.intake, features, findings)
 
-    def _feature_settings(self, seed: int) -> FeatureSettings:
+    def feature_settings(self, seed: int) -> FeatureSettings:
+        """Return what decides the features beside the transactions."""
         if not self.windows_days or min(self.windows_days) < 1:
             raise ConfigError(
                 f"data.windows_days is {list(self.windows_days)}, expected days of 1 or more."

@@ -49,8 +49,14 @@ class SplitSettings:
     )
     drop_known_cards: bool = setting(
         True,
-        "Leave out of validation and test the cards with a fraud that is known by then: one in "
-        "the training period, or after it and `delay_days` old.",
+        "Leave out of validation and test the cards on which a fraud is known by then: they are "
+        "blocked.",
+    )
+    known_days: int = setting(
+        7,
+        "A fraud counts as known if it took place in so many days before the labels end, or "
+        "after them and longer ago than `delay_days`.",
+        minimum=1,
     )
 
 
@@ -154,7 +160,10 @@ def _periods(settings: SplitSettings, all_days: Period) -> dict[str, Period] | N
 
 
 def _with_validation(settings: SplitSettings, train: Period, test: Period) -> dict[str, Period]:
-    """Take validation from the training period, or from before it."""
+    """Take validation from the training period, or from before it.
+
+    The training period ends where labels end.
+    """
     validation = train
     if settings.validation == "time":
         days = max(1, min(settings.validation_days, (train.last - train.first + 1) // 3))
@@ -170,36 +179,35 @@ def _split_by_days(
     settings: SplitSettings, periods: Mapping[str, Period], transactions: Labelled, seed: int
 ) -> Split:
     train, validation, test = (periods[name] for name in NAMES)
-    day = transactions.day
-    chosen = {name: periods[name].rows(day) & (transactions.label >= 0) for name in NAMES}
-    if settings.validation in ("cards", "random"):
+    chosen = {
+        name: periods[name].rows(transactions.day) & (transactions.label >= 0) for name in NAMES
+    }
+    labels_end = validation.last if settings.validation == "time" else train.last
+    gap = test.first - labels_end
+    known = {"test": test.first - gap, "validation": validation.first - gap}
+    if settings.validation == "time":
+        known["validation"] = train.last
+    elif settings.validation != "earlier":
         drawn = _draw(settings, transactions, chosen["train"], seed)
         chosen["validation"] = chosen["train"] & drawn
         chosen["train"] &= ~drawn
-        since, trained = train.first, train.first - 1
-    elif settings.validation == "time":
-        since, trained = train.first, train.last
-    else:
-        since = train.first + validation.first - test.first
-        trained = since - 1
     if settings.drop_known_cards:
-        delay = settings.delay_days
-        chosen["validation"] &= ~_is_known(transactions, since, trained, delay)
-        chosen["test"] &= ~_is_known(transactions, train.first, train.last, delay)
+        for name, last in known.items():
+            chosen[name] &= ~_is_known(settings, transactions, last)
     return Split({name: np.flatnonzero(chosen[name]) for name in NAMES}, periods)
 
 
-def _is_known(transactions: Labelled, since: int, trained: int, delay: int) -> np.ndarray:
+def _is_known(settings: SplitSettings, transactions: Labelled, last: int) -> np.ndarray:
     """Return the transactions on cards with a fraud that is known by then, bool.
 
-    It is known if it took place from day `since` on, and up to day `trained` or longer ago
-    than the delay.
+    It is known if it took place in the `known_days` that end with day `last`, or since then
+    and longer ago than the delay.
     """
     day, card = transactions.day, transactions.card
     first_fraud = np.full(int(card.max()) + 1, np.iinfo(np.int64).max)
-    frauds = (transactions.label == 1) & (day >= since)
+    frauds = (transactions.label == 1) & (day > last - settings.known_days)
     np.minimum.at(first_fraud, card[frauds], day[frauds])
-    return first_fraud[card] <= np.maximum(day - delay - 1, trained)
+    return first_fraud[card] <= np.maximum(day - settings.delay_days - 1, last)
 
 
 def _draw(

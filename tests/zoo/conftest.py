@@ -11,15 +11,21 @@ import zoo
 from zoo.registry import registry
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture()
 def toy_plugin() -> None:
     """The smallest plugin, registered with the installed ones."""
-    registry().register(toy, "toy")
+    register_toy()
+
+
+def register_toy() -> None:
+    if "toy" not in {plugin.name for plugin in registry().plugins()}:
+        registry().register(toy, "toy")
 
 
 @pytest.fixture(scope="session")
-def toy_run(toy_plugin: None, tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
+def toy_run(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
     """A finished run of the smallest plugin; not to be changed."""
+    register_toy()
     settings = {"train.stages": [{"epochs": 20}], "train.learning_rate": 0.02}
     return zoo.train("toy", runs=tmp_path_factory.mktemp("runs"), settings=settings)
 

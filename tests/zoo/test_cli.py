@@ -497,3 +497,8 @@ def test_the_shell_is_told_what_could_come_next() -> None:
         "COMP_TYPE": "9",
     }
     assert process(env=asked).stdout.split() == ["train"]
+
+
+def test_every_exit_code_is_documented() -> None:
+    text = Path(__file__).parents[2].joinpath("docs", "cli.md").read_text()
+    assert [code.name for code in ExitCode if f"| {code.value} | `{code.name}` |" not in text] == []

@@ -17,6 +17,9 @@ from zoo.errors import ConfigError, DataError
 from zoo.settings import cache_folder
 from zoo.storage import write_text
 
+SUFFIXES = (".jsonl", ".json", ".csv")
+"""The formats in which predictions are written."""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -39,12 +42,8 @@ class Predictions:
             ConfigError: the suffix is another one.
             StorageError: the file cannot be written.
         """
+        check_suffix(path)
         writers = {".jsonl": self._lines, ".json": self._json, ".csv": self._csv}
-        if path.suffix not in writers:
-            raise ConfigError(
-                f"Cannot write predictions as {path.suffix or 'a file without a suffix'}.",
-                hint=f"Name the file with one of {', '.join(writers)}.",
-            )
         write_text(path, writers[path.suffix]())
         return path
 
@@ -72,6 +71,15 @@ class Predictions:
                 }
             )
         return text.getvalue()
+
+
+def check_suffix(path: Path) -> None:
+    """Raise `ConfigError` unless predictions can be written under this name."""
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(
+            f"Cannot write predictions as {path.suffix or 'a file without a suffix'}.",
+            hint=f"Name the file with one of {', '.join(SUFFIXES)}.",
+        )
 
 
 def predict(

@@ -175,12 +175,14 @@ def _train_and_measure(
 
 def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
     """Train one seed and return its bundle, with its decision chosen on validation."""
+    _tell(options, {"event": "run", "path": str(run.path)})
     keras.utils.set_random_seed(recipe.seed)
     preprocessing = recipe.task.prepare(data.splits["train"], data.info)
     distribution = distribute(recipe.strategy)
     with distribution.scope():
         model = recipe.model.build(preprocessing.space)
     run.update(device=distribution.describe(), parameters=model.count_params())
+    _tell(options, {"event": "device", **distribution.describe()})
     transferred = _start_from_weights(recipe, model, preprocessing, options)
     checkpoints = Checkpoints(run.checkpoints, recipe.train.checkpoints)
     checkpoint = _last_checkpoint(run, checkpoints)
@@ -200,6 +202,11 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
     progress = trainer.run(checkpoint)
     _add_seconds(run, training=progress.seconds)
     return _bundle(recipe, data, preprocessing, model, distribution)
+
+
+def _tell(options: Options, event: dict[str, Any]) -> None:
+    for listener in options.listeners:
+        listener.on_event(event)
 
 
 def _start_from_weights(

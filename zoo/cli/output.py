@@ -23,7 +23,7 @@ class Table:
 
     Attributes:
         columns: headings; empty for a table without them.
-        rows: one text for each column.
+        rows: one text for each column; a line break in it is kept on a terminal alone.
         title: shown above.
     """
 
@@ -33,7 +33,8 @@ class Table:
 
     def plain(self) -> str:
         """Return the table as aligned text, without a trailing line break."""
-        lines = [self.columns, *self.rows] if self.columns else list(self.rows)
+        lines = [self.columns] if self.columns else []
+        lines += [[cell.replace("\n", " ") for cell in row] for row in self.rows]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         text = [
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -99,9 +100,9 @@ class Output:
 def _as_json(value: Any) -> str:
     import json
 
-    from zoo.storage import _jsonable
+    from zoo.storage import jsonable
 
-    return json.dumps(_jsonable(value), indent=2, ensure_ascii=False)
+    return json.dumps(jsonable(value), indent=2, ensure_ascii=False)
 
 
 def _render(blocks: Sequence[Table | str]) -> None:

@@ -44,7 +44,8 @@ def _estimate(system: System, measure: Measure) -> str:
     value = measure.show(estimate.value)
     if not estimate.bounded:
         return value
-    return f"{value} [{measure.show(estimate.low)}, {measure.show(estimate.high)}]"
+    low, high = measure.show(estimate.low), measure.show(estimate.high)
+    return f"{value}\n[{low}, {high}]"
 
 
 def _spread(results: Results, measure: Measure) -> str:

@@ -4,14 +4,14 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from zoo_fraud.splits import Labelled, SplitSettings, split
 
 from zoo import ConfigError, DataError
-from zoo_fraud.splits import Labelled, SplitSettings, split
 
 FIRST = 17_622  # 1 April 2018
 
 
-def transactions(days: int = 60, a_day: int = 40, cards: int = 30, seed: int = 0) -> Labelled:
+def transactions(days: int = 60, a_day: int = 40, cards: int = 2_000, seed: int = 0) -> Labelled:
     rng = np.random.default_rng(seed)
     day = np.repeat(np.arange(FIRST, FIRST + days), a_day)
     label = (rng.random(len(day)) < 0.1).astype(np.int8)
@@ -90,25 +90,40 @@ def test_known_cards_are_dropped_as_in_the_handbook(seed):
     assert set(found.rows["test"]) == handbook_test_set(data, FIRST + 20, 7, 7, 7)
 
 
-def test_a_card_whose_fraud_is_not_known_yet_is_tested():
-    day = np.array([0, 0, 1, 1, 12, 12, 18, 19, 20]) + FIRST
-    card = np.array([0, 1, 2, 3, 4, 5, 4, 4, 4])
-    label = np.array([0, 1, 0, 1, 1, 0, 0, 0, 1])
-    settings = SplitSettings(
-        train_start="2018-04-01", train_end="2018-04-01", test_start="2018-04-19",
-        test_end="2018-04-21", validation="earlier", validation_days=1, delay_days=7,
-    )  # fmt: skip
+def with_frauds(*extra: int) -> tuple[Labelled, int]:
+    """Return transactions and the place of one, of card 9999 on day 58, that tests.
 
-    with pytest.raises(DataError, match="validation split"):
-        split(settings, Labelled(day, card, label, label), seed=0)
-    settings = SplitSettings(
-        train_start="2018-04-01", train_end="2018-04-02", test_start="2018-04-19",
-        test_end="2018-04-21", validation="time", validation_days=1, delay_days=7,
-        drop_known_cards=True,
-    )  # fmt: skip
-    found = split(settings, Labelled(day, card, label, label), seed=0)
+    Args:
+        extra: days of further frauds on that card.
+    """
+    data = transactions()
+    day = np.concatenate([data.day, [FIRST + 58], [FIRST + each for each in extra]])
+    card = np.concatenate([data.card, np.full(1 + len(extra), 9999)])
+    label = np.concatenate([data.label, [0], np.ones(len(extra), np.int8)])
+    order = np.argsort(day, kind="stable")
+    place = int(np.flatnonzero(order == len(data.day))[0])
+    return Labelled(day[order], card[order], label[order], label[order]), place
 
-    assert found.rows["test"].tolist() == [6, 7]
+
+@pytest.mark.parametrize(
+    ("fraud_day", "is_tested"),
+    [
+        (38, True),  # Long ago: the card was replaced.
+        (39, False),  # In the last week with labels, which ends with day 45.
+        (45, False),
+        (50, False),  # Eight days before.
+        (51, True),  # Seven days before, which is not known yet.
+        (57, True),
+    ],
+)
+def test_a_card_is_tested_unless_a_fraud_on_it_is_known(fraud_day, is_tested):
+    data, place = with_frauds(fraud_day)
+
+    found = split(SplitSettings(), data, seed=0)
+
+    assert (place in found.rows["test"]) == is_tested
+    kept = split(SplitSettings(drop_known_cards=False), data, seed=0)
+    assert place in kept.rows["test"]
 
 
 def test_validation_on_cards_shares_none_with_training():
@@ -177,12 +192,12 @@ def test_one_class_only_is_an_error():
     data = transactions()
     none = np.zeros_like(data.label)
 
-    with pytest.raises(DataError, match="train split .* has 0 frauds among"):
+    with pytest.raises(DataError, match=r"train split .* has 0 frauds among"):
         split(SplitSettings(), data._replace(label=none, known=none), seed=0)
 
 
 def test_dates_that_do_not_work_are_refused():
     with pytest.raises(ConfigError, match=r"data\.test_start is '8 August'"):
         split(SplitSettings(test_start="8 August"), transactions(), seed=0)
-    with pytest.raises(ConfigError, match="Training on .* and testing on"):
+    with pytest.raises(ConfigError, match=r"Training on .* and testing on"):
         split(SplitSettings(train_end="2018-05-29"), transactions(), seed=0)

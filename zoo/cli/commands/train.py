@@ -160,21 +160,23 @@ def _carry_out(arguments: argparse.Namespace, recipe: Recipe | None, out: Output
     from zoo.cli.progress import progress_for
     from zoo.errors import DivergedError
 
-    with ExitStack() as stack:
-        progress = stack.enter_context(progress_for(out))
-        trackers = [stack.enter_context(tracker) for tracker in _trackers(arguments)]
-        options = actions.Options(command=arguments.command_line, listeners=[progress, *trackers])
-        try:
+    progress = progress_for(out)
+    trackers = _trackers(arguments)
+    options = actions.Options(command=arguments.command_line, listeners=[progress, *trackers])
+    try:
+        with ExitStack() as stack:
+            for listener in (progress, *trackers):
+                stack.enter_context(listener)
             if recipe is None:
                 return actions.resume(Path(arguments.resume), options)
             return actions.train(recipe, Path(arguments.runs), options, seeds=arguments.seeds)
-        except KeyboardInterrupt as stop:
-            folder = progress.run or "RUN"
-            hint = f"Go on with: zoo train --resume {folder}"
-            raise StoppedError("Training was stopped.", hint=hint) from stop
-        except DivergedError:
+    except KeyboardInterrupt as stop:
+        hint = f"Go on with: zoo train --resume {progress.run or 'RUN'}"
+        raise StoppedError("Training was stopped.", hint=hint) from stop
+    except DivergedError:
+        if progress.run:
             out.warn(f"What there is of the run is in {progress.run}.")
-            raise
+        raise
 
 
 def _trackers(arguments: argparse.Namespace) -> list[Tracker]:
