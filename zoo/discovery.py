@@ -55,6 +55,10 @@ HOOKS: Mapping[Kind, tuple[str, type[Spec]]] = {
 """The hook that declares each kind of component, and the type of its specs."""
 
 
+_SHOWN = 3
+"""How many missing packages a reason names."""
+
+
 class Status(StrEnum):
     """Whether a plugin can be used, and if not, why."""
 
@@ -251,10 +255,12 @@ class Discovery:
         """Return a plugin that lacks what it requires, with the command that installs it."""
         package = self._installed.package(plugin.distribution)
         has_extra = package is not None and canonical(plugin.name) in package.extras
+        first = ", ".join(str(problem) for problem in missing[:_SHOWN])
+        more = f", and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         return replace(
             plugin,
             status=Status.MISSING_REQUIREMENTS,
-            reason=f"{', '.join(str(problem) for problem in missing)}.",
+            reason=f"{first}{more}.",
             remedy=install_command(plugin.distribution, plugin.name if has_extra else ""),
         )
 

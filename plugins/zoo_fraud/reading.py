@@ -231,15 +231,16 @@ def write_standard(
         file_row_number=True,
     )
     rows = standard(raw, schema, time_format)
-    good = rows.filter(rows.bad.isnull()).drop("bad", "value")
-    what = {name: good[name] for name in good.columns if name not in ("id", *_PLACE)}
-    keys = ["time", *(["id"] if schema.id else []), *schema.roles, "amount", "filename"]
-    ordered = good.mutate(
-        content=ibis.struct(what).hash(),
-        row=ibis.row_number().over(order_by=[*keys, "file_row_number"]),
-    )
+    good = rows.filter(rows.bad.isnull())
+    names = [name for name in rows.columns if name not in (*_PLACE, "bad", "value")]
+    keys = ["time", *(["id"] if schema.id else []), *schema.roles, "amount", *_PLACE]
+    in_order = good.select(
+        *names,
+        content=ibis.struct({name: good[name] for name in names if name != "id"}).hash(),
+        row=ibis.row_number().over(order_by=keys),
+    ).order_by("row")
     with reading(table.source):
-        write(connection, ordered.drop(*_PLACE).order_by("row"), target)
+        write(connection, in_order, target)
         bad, bad_count = _bad_rows(rows, schema, table)
         return Intake(bad, bad_count, _unsorted(rows))
 
@@ -426,7 +427,7 @@ def _copy_csv(connection: Any, file: Path, copy: Path) -> dict[int, str]:
 
 
 def _torn(reject: Mapping[str, Any]) -> str:
-    if reject["error_type"] == "INVALID ENCODING":
+    if "unicode" in reject["error_message"].lower():
         return "the line is not UTF-8 text; iconv -f latin1 -t utf-8 FILE converts most files"
     return f"{reject['error_message'].splitlines()[0]}: {reject['csv_line'].strip()!r}"
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from zoo.config import Given
 
 _SET = "NAME=VALUE"
+STRATEGY_KINDS = ("auto", "single", "mirrored")
+"""What --strategy takes beside addresses: the recipe's strategy on devices of this kind."""
 
 
 def add_recipe_options(parser: Parser) -> None:
@@ -54,6 +56,8 @@ def given_settings(arguments: argparse.Namespace) -> list[Given]:
         ("use.strategy", "strategy"),
         ("seed", "seed"),
     ]
+    if getattr(arguments, "strategy", None) in STRATEGY_KINDS:
+        named[2] = ("strategy.kind", "strategy")
     return [
         Given(name, value, f"--{option}")
         for name, option in named

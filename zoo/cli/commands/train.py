@@ -56,7 +56,11 @@ def register(commands: Commands) -> None:
     )
     add_recipe_options(train)
     train.add_argument("--model", metavar="ADDRESS", help="model instead of the recipe's")
-    train.add_argument("--strategy", metavar="ADDRESS", help="strategy instead of the recipe's")
+    train.add_argument(
+        "--strategy",
+        metavar="KIND",
+        help="auto, single or mirrored, or the address of a strategy instead of the recipe's",
+    )
     train.add_argument(
         "--weights", default="", metavar="FROM", help="a preset, or the folder of a run or bundle"
     )

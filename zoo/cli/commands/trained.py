@@ -73,6 +73,10 @@ def _predict(arguments: argparse.Namespace, out: Output) -> None:
 
     settings = dataset_settings(arguments.settings)
     load_tensorflow()
+    from zoo.actions.predict import check_suffix
+
+    if arguments.out:
+        check_suffix(Path(arguments.out))
     found = api.predict(
         arguments.path, arguments.data, settings=settings, explain=arguments.explain
     )

@@ -1,0 +1,42 @@
+"""Each script in recipes/ runs as it is."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = sorted((Path(__file__).parents[2] / "recipes").glob("*.py"))
+
+SMALL = {
+    "fraud_finetune": {
+        "data__cards": "400",
+        "data__terminals": "200",
+        "data__terminals_compromised": "40",
+        "data__days": "60",
+        "train__stages": "[{steps = 30}]",
+        "evaluation__samples": "20",
+    }
+}
+"""Settings that make a script quick: the script itself stays as it is."""
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_script_trains_and_says_where_the_report_is(
+    script: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in SMALL[script.stem].items():
+        monkeypatch.setenv(f"ZOO_SET_{name}", value)
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    runpy.run_path(str(script), run_name="__main__")
+    printed = capsys.readouterr().out
+    (report,) = tmp_path.glob("runs/*/report.html")
+    assert str(report.relative_to(tmp_path)) in printed
+    assert "Gradient boosting" in printed
