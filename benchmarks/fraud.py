@@ -95,7 +95,9 @@ def report(
     seconds = (time.perf_counter() - began) / len(seeds)
     mean = {metric: float(np.mean([row[metric] for row in rows])) for metric in METRICS}
     spread = {metric: float(np.std([row[metric] for row in rows])) for metric in METRICS}
-    figures = ", ".join(f"{metric} {mean[metric]:.4f} (sd {spread[metric]:.4f})" for metric in METRICS)
+    figures = ", ".join(
+        f"{metric} {mean[metric]:.4f} (sd {spread[metric]:.4f})" for metric in METRICS
+    )
     print(f"{name:18} {figures}, {seconds:.1f} s a seed")
     return mean
 

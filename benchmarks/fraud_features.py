@@ -33,9 +33,7 @@ def main() -> None:
     if options.one:
         print(json.dumps(measure(options.millions[0], options.memory_gb)))
         return
-    print(
-        f"{'rows':>12} {'simulate':>10} {'convert':>10} {'features':>10} {'peak':>9}   CPU a million"
-    )
+    print("        rows   simulate    convert   features      peak   CPU a million")
     for millions in options.millions:
         command = [sys.executable, __file__, "--one", str(millions)]
         command += ["--memory-gb", str(options.memory_gb)]

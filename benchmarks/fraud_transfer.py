@@ -20,8 +20,13 @@ from fraud import PROTOCOL
 import zoo
 
 SHARES = (0.01, 0.1, 1.0)
-SOURCE = {"data.cards": 3000, "data.terminals": 6000, "data.currency": 3.0,
-          "data.further_columns": True, "evaluation.baselines": False}
+SOURCE = {
+    "data.cards": 3000,
+    "data.terminals": 6000,
+    "data.currency": 3.0,
+    "data.further_columns": True,
+    "evaluation.baselines": False,
+}
 
 
 def main() -> None:
@@ -31,14 +36,21 @@ def main() -> None:
         print(f"source: {value(source):.3f} average precision on its own test split", flush=True)
         print("share of labels | from scratch | from the source | gain", flush=True)
         for share in SHARES:
-            settings = {**PROTOCOL, "data.label_share": share, "evaluation.baselines": False,
-                        "evaluation.samples": 0}
+            settings = {
+                **PROTOCOL,
+                "data.label_share": share,
+                "evaluation.baselines": False,
+                "evaluation.samples": 0,
+            }
             scratch, transfer = (
                 [value(train(path, settings, seed, weights, runs)) for seed in seeds]
                 for weights in ("", str(source.path))
             )
             gain = np.subtract(transfer, scratch)
-            print(f"{share:15.0%} | {spread(scratch)} | {spread(transfer)} | {spread(gain)}", flush=True)
+            print(
+                f"{share:15.0%} | {spread(scratch)} | {spread(transfer)} | {spread(gain)}",
+                flush=True,
+            )
 
 
 def train(path: str, settings: dict[str, Any], seed: int, weights: str, runs: str) -> zoo.Run:

@@ -25,7 +25,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     folder = tmp_path_factory.mktemp("base")
     venv.create(folder, with_pip=False)
-    site = Path(sysconfig.get_paths("venv", {"base": str(folder), "platbase": str(folder)})["purelib"])
+    site = Path(
+        sysconfig.get_paths("venv", {"base": str(folder), "platbase": str(folder)})["purelib"]
+    )
     installed = Path(sysconfig.get_paths()["purelib"])
     needed = [*BASE, "markdown_it", "markdown_it_py", "mdurl", "pygments", "keras_domain_zoo"]
     for entry in installed.iterdir():
@@ -39,7 +41,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _zoo(python: Path, *arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "ZOO_HOME": str(home)}
     command = [str(python), "-m", "zoo.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=home, check=False
+    )
 
 
 def test_base_install_lists_and_says_what_to_install(base: Path, tmp_path: Path) -> None:
@@ -72,7 +76,9 @@ def test_base_install_cannot_train_and_says_why(base: Path, tmp_path: Path) -> N
 )
 def test_listing_imports_nothing_heavy(code: str) -> None:
     script = f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert not HEAVY & set(done.stderr.split())
 
 

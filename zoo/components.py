@@ -49,7 +49,7 @@ def setting(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Component(ABC):
+class Component:
     """Something a plugin declares by a spec and implements by a class."""
 
 
@@ -119,7 +119,7 @@ class Data:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dataset(Component):
+class Dataset(Component, ABC):
     """Loads examples from the user's files, from TFDS or from a generator."""
 
     path: str = setting("", "File, folder or glob to read, or `tfds:NAME`.")
@@ -151,7 +151,6 @@ class Dataset(Component):
         Returns:
             the readable examples, and a finding for each thing that is not.
         """
-
 
     def settled(self, info: DatasetInfo) -> Self:
         """Return the loader as a bundle keeps it, for reading new files as the old ones.
@@ -273,7 +272,7 @@ class Baseline(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task(Component):
+class Task(Component, ABC):
     """What a domain's examples, outputs and predictions mean.
 
     Class attributes:
@@ -293,6 +292,15 @@ class Task(Component):
     @abstractmethod
     def loss(self) -> Any:
         """Return the loss to compile with: a `keras.losses.Loss` or a dict of them."""
+
+    def augmentation(self) -> Callable[[Any, Any, Any], tuple[Any, Any]] | None:
+        """Return what varies the training batches, or None.
+
+        It takes inputs, targets and int64 seeds [batch, 2] as TensorFlow tensors, runs in
+        the input pipeline's graph, and must draw from stateless random operations with
+        those seeds alone, so that an example is varied alike in whatever batch it comes.
+        """
+        return None
 
     @abstractmethod
     def decode(self, outputs: Any, decision: Mapping[str, float]) -> Batch:
@@ -341,7 +349,7 @@ class Task(Component):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model(Component):
+class Model(Component, ABC):
     """An architecture."""
 
     @abstractmethod

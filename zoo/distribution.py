@@ -143,7 +143,7 @@ def _split_cpu(devices: int) -> int:
             )
         except RuntimeError as error:
             raise ConfigError(
-                f"strategy.devices is {devices}, but TensorFlow has started with fewer CPU devices.",
+                f"strategy.devices is {devices}, but TensorFlow has started with fewer.",
                 hint="Start a new process and choose the strategy before anything else runs.",
             ) from error
     return devices

@@ -226,7 +226,7 @@ class EnsembleDense(keras.layers.Layer):
 
 @_register
 class MemberLogits(keras.layers.Layer):
-    """One logit from each member, by weights of its own: [batch, members, units] -> [batch, members]."""
+    """A logit of each member: [batch, members, units] to [batch, members]."""
 
     def build(self, input_shape: Shape) -> None:
         members, units = input_shape[-2:]

@@ -152,7 +152,7 @@ class Sequence(TableModel):
         """
         if "history" not in space.inputs:
             raise zoo.ConfigError(
-                "The sequence model needs each card's earlier transactions, and the data have none.",
+                "The sequence model needs each card's earlier transactions; the data have none.",
                 hint="Set data.history_length=16.",
             )
         if self.width % self.heads:

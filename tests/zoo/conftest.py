@@ -11,7 +11,7 @@ import zoo
 from zoo.registry import registry
 
 
-@pytest.fixture()
+@pytest.fixture
 def toy_plugin() -> None:
     """The smallest plugin, registered with the installed ones."""
     register_toy()
@@ -30,7 +30,7 @@ def toy_run(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
     return zoo.train("toy", runs=tmp_path_factory.mktemp("runs"), settings=settings)
 
 
-@pytest.fixture()
+@pytest.fixture
 def points(tmp_path: Path) -> Path:
     """A file of labelled points, as the smallest plugin reads them."""
     path = tmp_path / "points.jsonl"

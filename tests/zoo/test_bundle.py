@@ -20,7 +20,7 @@ from zoo.errors import ConfigError, DataError, StorageError
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 
 
-@pytest.fixture()
+@pytest.fixture
 def copy(toy_run: zoo.Run, tmp_path: Path) -> Path:
     return Path(shutil.copytree(toy_run.bundle, tmp_path / "copy"))
 

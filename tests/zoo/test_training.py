@@ -24,7 +24,6 @@ from zoo.training.config import Stage, TrainConfig
 from zoo.training.optimizer import build_optimizer
 from zoo.training.stages import active_stages, learning_rates, set_trainable
 
-
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 
 
@@ -309,7 +308,7 @@ def test_several_seeds_show_their_spread(tmp_path: Path) -> None:
 
 def test_unusable_data_leave_no_run_behind(tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text("?")
-    with pytest.raises(DataError, match="bad-line|line 1"):
+    with pytest.raises(DataError, match="line 1"):
         zoo.train("toy", data=str(tmp_path / "bad.jsonl"), runs=tmp_path / "runs")
     assert list((tmp_path / "runs").iterdir()) == []
 

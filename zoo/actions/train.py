@@ -197,6 +197,7 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
         seed=recipe.seed,
         checkpoints=checkpoints,
         validate=_validation(recipe, preprocessing, data, model),
+        augment=recipe.task.augmentation(),
         listeners=[_Log(run), *options.listeners],
     )
     progress = trainer.run(checkpoint)

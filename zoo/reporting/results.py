@@ -215,11 +215,11 @@ class Results:
         name, other = next(iter(best.items()))
         rival = next(system for system in baselines if system.name == name)
         lead = rival.leads.get(measure.name, Estimate())
-        return _compare(measure, value, other, name, lead, self.interval_name)
+        return _compare(measure, value, other, rival=name, lead=lead, interval=self.interval_name)
 
 
 def _compare(
-    measure: Measure, value: float, other: float, rival: str, lead: Estimate, interval: str
+    measure: Measure, value: float, other: float, *, rival: str, lead: Estimate, interval: str
 ) -> Verdict:
     """Word the gap between the model's value and the other, of the best baseline."""
     against = f"{rival} ({measure.show(other)})"

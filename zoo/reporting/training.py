@@ -87,7 +87,7 @@ def curves(course: Sequence[Epoch], monitor: Measure | None) -> list[Figure]:
     figures = [_curve("Loss", "What training minimises, at each validation.", "loss", loss, course)]
     if monitor is not None:
         values = {"validation": [epoch.validation.get(monitor.name) for epoch in course]}
-        caption = "The monitored metric on the validation split; it chooses the weights kept."
+        caption = "The monitored metric on the validation split."
         figures.append(_curve(monitor.title, caption, monitor.title, values, course))
     return [figure for figure in figures if figure is not None]
 

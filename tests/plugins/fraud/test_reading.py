@@ -11,7 +11,7 @@ from zoo_fraud.reading import connect, find_files, open_table, write_standard
 from zoo_fraud.schema import Schema, read_schema, resolve
 from zoo_fraud.tfds_tables import tfds_as_parquet
 
-from zoo import DataError
+from zoo import DataError, StorageError
 
 SCHEMA = Schema(
     time="when", entities=("card", "shop"), amount="euros", label="fraud", categories=("channel",)
@@ -202,6 +202,14 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path, read):
 
     with pytest.raises(DataError, match=r"2\.csv has no column 'card'.*'kard' besides"):
         read(tmp_path / "*.csv")
+
+
+def test_too_little_memory_and_disk_is_said(tmp_path):
+    query = "CREATE TABLE t AS SELECT random() AS x FROM range(20000000) ORDER BY x"
+
+    with pytest.raises(StorageError, match="no room in"), connect(tmp_path, 0.03) as connection:
+        connection.con.execute("SET max_temp_directory_size = '1MB'")
+        connection.con.execute(query)
 
 
 def test_csv_and_parquet_are_not_mixed(tmp_path):
