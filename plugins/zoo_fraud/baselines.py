@@ -43,7 +43,8 @@ def gradient_boosting(preprocessing: zoo.Preprocessing) -> zoo.Baseline:
 
 def _table(preprocessing: zoo.Preprocessing, batch: Batch) -> np.ndarray:
     inputs = preprocessing.inputs(batch)
-    return np.concatenate([inputs["number"], inputs["category"].astype(np.float32)], axis=1)
+    columns = [inputs[name] for name in ("number", "category") if name in inputs]
+    return np.concatenate(columns, axis=1, dtype=np.float32)
 
 
 def _predictions(probability: np.ndarray) -> Batch:

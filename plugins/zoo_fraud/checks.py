@@ -11,7 +11,8 @@ import numpy as np
 
 import zoo
 from zoo import Finding
-from zoo_fraud.reading import DAY, OWN, Intake
+from zoo_fraud.features import DAY
+from zoo_fraud.reading import OWN, Intake
 from zoo_fraud.schema import ROLES, Schema
 from zoo_fraud.splits import NAMES, Split, SplitSettings
 

@@ -59,15 +59,14 @@ class Transactions(TransactionData):
         parts: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in info.facts["schema"].items()
         }
-        return replace(self, **parts)
+        return replace(self, **{**parts, "schema": ""})
 
     def _schema_file(self, path: str) -> Path | None:
         """Return the schema file that was named or lies beside the data."""
         if self.schema:
             return Path(self.schema)
-        place = Path(path)
-        beside_it = (place / "schema.toml", place.with_name(f"{place.name}.toml"))
-        return next((file for file in beside_it if file.is_file()), None)
+        candidates = (Path(path) / "schema.toml", Path(f"{path}.toml"))
+        return next((file for file in candidates if file.is_file()), None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,6 @@ from zoo_fraud.features import Family
 from zoo_fraud.history import CardHistory, WithHistory
 from zoo_fraud.preparation import Standard, settle, standardise
 from zoo_fraud.reading import (
-    Intake,
     Table,
     bad_rows_error,
     connect,
@@ -103,14 +102,11 @@ class TransactionData(Dataset, SplitSettings):
 
     def load(self, *, seed: int, cache: Path) -> Data:
         """See :meth:`zoo.Dataset.load`."""
-        prepared = self._prepare(seed, cache / _FOLDER)
-        if prepared.intake.bad_count:
-            raise bad_rows_error(prepared.intake)
-        return self._split(prepared, seed)
+        return self._split(self._prepare(seed, cache / _FOLDER, bad_rows=False), seed)
 
     def check(self, *, seed: int, cache: Path) -> list[Finding]:
         """See :meth:`zoo.Dataset.check`."""
-        prepared = self._prepare(seed, cache / _FOLDER)
+        prepared = self._prepare(seed, cache / _FOLDER, bad_rows=True)
         try:
             return list(self._split(prepared, seed).findings)
         except DataError as error:
@@ -164,8 +160,8 @@ class TransactionData(Dataset, SplitSettings):
         schema, notes = resolve(table.kinds, given, source.path)
         return standardise(connection, table, schema, cache, source.time_format), notes
 
-    def _prepare(self, seed: int, cache: Path) -> _Prepared:
-        """Bring the files to features on disk."""
+    def _prepare(self, seed: int, cache: Path, *, bad_rows: bool) -> _Prepared:
+        """Bring the files to features on disk, if need be without their bad rows."""
         source = self.training_source(seed, cache)
         with connect(cache, self.memory_gb) as connection:
             table = open_table(connection, source.path, cache)
@@ -176,6 +172,8 @@ class TransactionData(Dataset, SplitSettings):
                     hint=f"Name it: --set data.label=COLUMN, out of {', '.join(table.kinds)}.",
                 )
             standard = standardise(connection, table, all_columns, cache, source.time_format)
+            if standard.intake.bad_count and not bad_rows:
+                raise bad_rows_error(standard.intake)
             schema, unused = settle(connection, standard, source.given)
             features = compute(connection, standard, schema, self.feature_settings(seed), cache)
             rows = connection.read_parquet(str(standard.path))
@@ -184,7 +182,7 @@ class TransactionData(Dataset, SplitSettings):
             raise DataError(f"{source.path} holds no transaction that can be used.")
         noticed = checks.intake_findings(standard.intake, schema)
         findings = [*notes, *unused, *noticed, *found]
-        return _Prepared(table, schema, standard.intake, features, findings)
+        return _Prepared(table, schema, features, findings)
 
     def feature_settings(self, seed: int) -> FeatureSettings:
         """Return what decides the features beside the transactions."""
@@ -278,6 +276,5 @@ class _Prepared(NamedTuple):
 
     table: Table
     schema: Schema
-    intake: Intake
     features: Features
     findings: list[Finding]

@@ -31,11 +31,11 @@ class TableModel(zoo.Model):
 
     def embed(self, space: zoo.Space) -> tuple[dict[str, Any], Any]:
         """Return the inputs by name, and their vectors [batch, features, embedding]."""
-        number, category = space.inputs["number"], space.inputs["category"]
         edges = np.asarray(space.arrays["edges"])
         inputs = {
-            "number": keras.Input(number.shape, dtype="float32", name="number"),
-            "category": keras.Input(category.shape, dtype="int32", name="category"),
+            name: keras.Input(each.shape, dtype=each.dtype, name=name)
+            for name, each in space.inputs.items()
+            if name in ("number", "category")
         }
         layer = NumberEmbedding(
             self.embedding,
@@ -45,7 +45,7 @@ class TableModel(zoo.Model):
             name="number_embedding",
         )
         vectors = layer(inputs["number"])
-        if category.sizes:
+        if category := space.inputs.get("category"):
             layer = CategoryEmbedding(category.sizes, self.embedding, name="category_embedding")
             vectors = keras.layers.Concatenate(axis=1)([vectors, layer(inputs["category"])])
         return inputs, vectors
@@ -184,7 +184,12 @@ def _part(layer: str) -> str:
 
 
 def _features(space: zoo.Space) -> list[str]:
-    return [*space.inputs["number"].names, *space.inputs["category"].names]
+    return [
+        name
+        for each in ("number", "category")
+        if each in space.inputs
+        for name in space.inputs[each].names
+    ]
 
 
 def _shared(source: list[str], target: list[str]) -> list[tuple[int, int]]:

@@ -41,8 +41,8 @@ def standardise(
     files = [str(file) for file in table.files]
     key = content_key(table.content, files, asdict(schema), time_format)
     path, listed = cache / f"transactions-{key}.parquet", cache / f"transactions-{key}.json"
-    if not listed.exists():
-        intake = write_standard(connection, table, schema, path, time_format=time_format)
+    if not (path.exists() and listed.exists()):
+        intake = write_standard(connection, table, schema, path, time_format)
         bad = [{**vars(row), "file": str(row.file)} for row in intake.bad]
         with beside(listed) as temporary:
             temporary.write_text(json.dumps([bad, intake.bad_count, intake.unsorted]))

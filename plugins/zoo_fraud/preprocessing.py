@@ -94,12 +94,11 @@ class TablePreprocessing(zoo.Preprocessing):
     @property
     def space(self) -> zoo.Space:
         sizes = tuple(len(vocabulary) + 1 for vocabulary in self.vocabularies)
-        inputs = {
-            "number": zoo.Tensor((len(self.numbers),), "float32", names=self.numbers),
-            "category": zoo.Tensor(
+        inputs = {"number": zoo.Tensor((len(self.numbers),), "float32", names=self.numbers)}
+        if self.categories:
+            inputs["category"] = zoo.Tensor(
                 (len(self.categories),), "int32", names=self.categories, sizes=sizes
-            ),
-        }
+            )
         if self.history:
             inputs["history"] = zoo.Tensor((self.history, len(self.numbers)), names=self.numbers)
             inputs["age"] = zoo.Tensor((self.history,))
@@ -110,11 +109,10 @@ class TablePreprocessing(zoo.Preprocessing):
         )
 
     def inputs(self, batch: Batch) -> Batch:
-        number = self._number(batch["number"])
-        codes = np.zeros((len(number), len(self.categories)), np.int32)
-        for column, vocabulary in enumerate(self.vocabularies):
-            codes[:, column] = _codes(batch["category"][:, column], vocabulary)
-        found = {"number": number, "category": codes}
+        found = {"number": self._number(batch["number"])}
+        if self.categories:
+            columns = zip(batch["category"].T, self.vocabularies, strict=True)
+            found["category"] = np.stack([_codes(*column) for column in columns], axis=1)
         if self.history:
             found |= {"history": self._number(batch["history"]), "age": batch["age"]}
         return found

@@ -26,15 +26,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zoo import DataError, StorageError
+from zoo_fraud.features import DAY
 from zoo_fraud.schema import Kind, Schema
 
 CSV = (".csv", ".csv.gz")
 PARQUET = (".parquet",)
 OWN = "own:"
 """Prefix of the user's further columns, so that they cannot take the name of another."""
-
-DAY = 86_400
-"""Seconds in a day."""
 
 _MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "\\N"]
 _PLACE = ("filename", "file_row_number")
@@ -213,13 +211,13 @@ def standard(raw: ibis.Table, schema: Schema, time_format: str = "") -> ibis.Tab
 
 
 def write_standard(
-    connection: Any, table: Table, schema: Schema, target: Path, *, time_format: str = ""
+    connection: Any, table: Table, schema: Schema, target: Path, time_format: str = ""
 ) -> Intake:
     """Write the table's good rows in standard form, in order of time, and name the others.
 
-    The rows get the columns `row`, counted from 0, and `content`, a hash of all but the id.
-    Rows of equal time are in order of their
-    id, so the order does not depend on that of the files.
+    They get the columns `row`, counted from 0, and `content`, a hash of all but the id.
+    Rows of equal time are in order of their id, so that the order does not depend on that
+    of the files.
 
     Raises:
         DataError: a file is damaged.
@@ -408,7 +406,7 @@ def _copy_csv(connection: Any, file: Path, copy: Path) -> dict[int, str]:
         what is wrong with the lines that could not be copied, by their number.
     """
     torn = copy.with_suffix(".json")
-    if not torn.exists():
+    if not (copy.exists() and torn.exists()):
         delimiter, columns = _header(file)
         types = ", ".join(f"{_literal(column)}: 'VARCHAR'" for column in columns)
         missing = ", ".join(map(_literal, _MISSING))

@@ -39,11 +39,10 @@ def reasons(
         return result
     chosen = {name: column[rows] for name, column in batch.items()}
     inputs = preprocessing.inputs(chosen)
-    effects = np.concatenate(
-        [number_effects(model, inputs), category_effects(model, inputs)], axis=1
-    )
-    spaces = preprocessing.space.inputs
-    names = [*spaces["number"].names, *spaces["category"].names]
+    effects, names = number_effects(model, inputs), list(preprocessing.space.inputs["number"].names)
+    if "category" in inputs:
+        effects = np.concatenate([effects, category_effects(model, inputs)], axis=1)
+        names += preprocessing.space.inputs["category"].names
     values = np.concatenate([chosen["number"].astype(object), chosen["category"]], axis=1)
     for place, row in enumerate(rows):
         strongest = np.argsort(-effects[place])[:top]
@@ -90,8 +89,6 @@ def category_effects(model: keras.Model, inputs: Batch) -> np.ndarray:
     """
     categories = inputs["category"]
     effects = np.zeros(categories.shape, np.float32)
-    if not categories.shape[1]:
-        return effects
     score = _score(model, inputs)
     for column in range(categories.shape[1]):
         unseen = categories.copy()

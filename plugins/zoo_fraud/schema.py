@@ -65,12 +65,6 @@ class Schema:
         """The column of each entity by its role."""
         return dict(zip(ROLES, self.entities, strict=False))
 
-    @property
-    def named(self) -> list[str]:
-        """All columns that play a part, in a stable order."""
-        single = [self.id, self.time, *self.entities, self.amount, self.label]
-        return [name for name in (*single, *self.numbers, *self.categories) if name]
-
     def settings(self) -> dict[str, Any]:
         """The schema as settings of a dataset, with which nothing is guessed again."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
@@ -129,14 +123,14 @@ def resolve(
         where: the table, for messages.
 
     Returns:
-        the schema, and a note for each part that was guessed.
+        the schema, and a note for each part that was guessed or column that is not used.
 
     Raises:
         DataError: a named column does not exist.
     """
     chosen = {part: value for part, value in given.items() if value is not None}
     needed = _names(value for part, value in chosen.items() if part != "ignore")
-    missing_columns(needed, kinds, where)
+    _require(needed, kinds, where)
     free = {name: kind for name, kind in kinds.items() if name not in _names(chosen.values())}
     guessed = _guess(free, chosen)
     used = _names(guessed.values())
@@ -145,26 +139,24 @@ def resolve(
         "numbers": [name for name, kind in left.items() if kind == "number"],
         "categories": [name for name, kind in left.items() if kind == "text"],
     }
-    parts = {**further, **guessed, **chosen}
+    times = [name for name, kind in left.items() if kind == "time" and "numbers" not in chosen]
+    parts = {**further, **guessed, **chosen, "ignore": [*(chosen.get("ignore") or []), *times]}
     schema = Schema(**{part: _frozen(value) for part, value in parts.items()})
     if len(schema.entities) > len(ROLES):
         raise DataError(
             f"{len(schema.entities)} entities are named, at most {len(ROLES)} can be used.",
             hint="Keep those that frauds have in common; the others can be categories.",
         )
-    return schema, [_note(part, value, where) for part, value in guessed.items()]
+    notes = [_guessed(part, value, where) for part, value in guessed.items()]
+    return schema, notes + [_unused(name) for name in times]
 
 
-def missing_columns(names: Iterable[str], columns: Iterable[str], where: str) -> None:
-    """Raise DataError if one of `names` is not among `columns`, with the nearest ones."""
+def _require(names: Iterable[str], columns: Iterable[str], where: str) -> None:
     columns = list(columns)
     missing = [name for name in names if name not in columns]
     if missing:
         listed = ", ".join(repr(name) for name in missing)
-        raise DataError(
-            f"{where} has no column {listed}.",
-            hint=nearest(missing[0], columns),
-        )
+        raise DataError(f"{where} has no column {listed}.", hint=nearest(missing[0], columns))
 
 
 def _guess(free: Mapping[str, Kind], chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,7 +184,17 @@ def _well_known(part: str, free: Mapping[str, Kind]) -> str:
     return ""
 
 
-def _note(part: str, value: Any, where: str) -> Finding:
+def _unused(name: str) -> Finding:
+    return Finding(
+        "note",
+        "unused-column",
+        f"{name} is not used: it holds dates.",
+        where=name,
+        hint="What matters of them, such as an age, is best given as a number.",
+    )
+
+
+def _guessed(part: str, value: Any, where: str) -> Finding:
     return Finding(
         "note",
         "guessed-column",

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from zoo import setting
+from zoo_fraud.features import DAY
 
-DAY = 86_400
 _SIDE = 100.0
 _CARDS_AT_ONCE = 500
 _CHANNELS = np.array(["chip", "contactless", "online", "phone"], object)

@@ -221,6 +221,20 @@ def test_examples_bring_the_history_of_their_card_along(path, cache):
     assert (batch["age"][np.isfinite(batch["age"])] > 0).all()
 
 
+def test_the_history_of_a_card_may_lie_in_earlier_files(path, cache, tmp_path, transactions):
+    data = dataset(path, history_length=3).load(seed=0, cache=cache)
+    cut = len(transactions) - 50
+    transactions[cut:].to_parquet(tmp_path / "new.parquet")
+    transactions[:cut].to_parquet(tmp_path / "old.parquet")
+    settled = dataset(path, history_length=3, history=str(tmp_path / "old.parquet"))
+
+    examples, _ = settled.settled(data.info).read(str(tmp_path / "new.parquet"), cache=cache)
+
+    batch, test = everything(examples), everything(data.splits["test"])
+    both = np.isin(test["id"], batch["id"])
+    np.testing.assert_array_equal(batch["history"], test["history"][both])
+
+
 # The simulator
 
 
