@@ -75,6 +75,8 @@ _EXPORTS = {
     "zoo.evaluation.ranking": ("Ranking",),
     "zoo.evaluation.calibration": ("expected_calibration_error", "fit_temperature"),
     "zoo.reporting": ("charts",),
+    "zoo.settings": ("offline",),
+    "zoo.storage": ("publish_file",),
     "zoo.bundle": ("Bundle",),
     "zoo.runs": ("Run",),
 }

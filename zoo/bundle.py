@@ -22,7 +22,7 @@ from zoo import __version__
 from zoo.components import Batch, Dataset, Examples, Model, Preprocessing, Task
 from zoo.config import dump, parse
 from zoo.errors import StorageError
-from zoo.evaluation.evaluate import model_outputs
+from zoo.inference import model_outputs
 from zoo.registry import Kind, Registry, registry
 from zoo.storage import publish_folder, sha256, write_json
 

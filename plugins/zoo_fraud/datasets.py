@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoo import DatasetInfo, setting
+from zoo import DatasetInfo, publish_file, setting
 from zoo_fraud.loading import Source, TransactionData
-from zoo_fraud.reading import beside, content_key
+from zoo_fraud.reading import content_key
 from zoo_fraud.schema import Schema, read_schema
 from zoo_fraud.simulator import FURTHER_COLUMNS, SCHEMA, Portfolio, simulate
 from zoo_fraud.tfds_tables import PREFIX, tfds_as_parquet
@@ -81,7 +81,7 @@ class Simulator(TransactionData, Portfolio):
         portfolio = {field.name: getattr(self, field.name) for field in fields(Portfolio)}
         file = cache / f"simulated-{content_key(portfolio, seed)}.parquet"
         if not file.exists():
-            with beside(file) as temporary:
+            with publish_file(file) as temporary:
                 _write(simulate(self, seed), temporary)
         return self.source(str(file), cache)
 

@@ -11,8 +11,8 @@ from typing import Any
 import ibis
 import numpy as np
 
-from zoo import Finding
-from zoo_fraud.reading import OWN, BadRow, Intake, Table, beside, content_key, write_standard
+from zoo import Finding, publish_file
+from zoo_fraud.reading import OWN, BadRow, Intake, Table, content_key, write_standard
 from zoo_fraud.schema import Schema
 
 _SAMPLE = 100_000
@@ -44,7 +44,7 @@ def standardise(
     if not (path.exists() and listed.exists()):
         intake = write_standard(connection, table, schema, path, time_format)
         bad = [{**vars(row), "file": str(row.file)} for row in intake.bad]
-        with beside(listed) as temporary:
+        with publish_file(listed) as temporary:
             temporary.write_text(json.dumps([bad, intake.bad_count, intake.unsorted]))
     bad, bad_count, unsorted = json.loads(listed.read_text())
     rows = [BadRow(**{**row, "file": Path(row["file"])}) for row in bad]

@@ -25,7 +25,7 @@ import ibis.expr.datatypes as dt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoo import DataError, StorageError
+from zoo import DataError, StorageError, publish_file
 from zoo_fraud.features import DAY
 from zoo_fraud.schema import Kind, Schema
 
@@ -250,20 +250,8 @@ def write(connection: Any, rows: ibis.Table, target: Path) -> None:
 
 def write_query(connection: Any, query: str, target: Path) -> None:
     """Write the rows of an SQL query to a Parquet file."""
-    with beside(target) as temporary:
+    with publish_file(target) as temporary:
         connection.con.execute(f"COPY ({query}) TO {_literal(temporary)} (FORMAT parquet)")
-
-
-@contextmanager
-def beside(target: Path) -> Iterator[Path]:
-    """Give a path beside `target` to write to, and rename it if all goes well."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{target.stem}.{os.getpid()}{target.suffix}")
-    try:
-        yield temporary
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -415,7 +403,7 @@ def _copy_csv(connection: Any, file: Path, copy: Path) -> dict[int, str]:
             f"quote = '\"', escape = '\"', delim = {_literal(delimiter)}, "
             f"columns = {{{types}}}, nullstr = [{missing}])"
         )
-        with reading(file), beside(torn) as listed:
+        with reading(file), publish_file(torn) as listed:
             write_query(connection, f"FROM {source}", copy)
             rejects = connection.con.sql("FROM reject_errors ORDER BY line").to_arrow_table()
             connection.con.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")

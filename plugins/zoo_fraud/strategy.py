@@ -17,6 +17,11 @@ class LargeBatch(zoo.Strategy):
     (arXiv:2205.10287).
     """
 
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = zoo.setting(
+        "float32",
+        "Compute type. The models are so small that a 16-bit one is no faster on a CPU; "
+        "`auto` takes bfloat16 where the hardware has it.",
+    )
     batch: Literal["global", "per-replica"] = zoo.setting(
         "per-replica", "Whether `train.batch_size` is shared by the replicas or given to each."
     )

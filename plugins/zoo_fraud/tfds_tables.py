@@ -13,8 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoo import DataError, nearest
-from zoo_fraud.reading import beside
+from zoo import DataError, nearest, offline, publish_file
 
 PREFIX = "tfds:"
 _ROWS_AT_ONCE = 50_000
@@ -38,7 +37,7 @@ def tfds_as_parquet(path: str, cache: Path) -> Path:
     about = f"{builder.info.full_name} {builder.data_dir} {builder.info.as_json}"
     copy = cache / f"tfds-{hashlib.sha256(about.encode()).hexdigest()}.parquet"
     if not copy.exists():
-        with beside(copy) as temporary:
+        with publish_file(copy) as temporary:
             _write(_rows(builder), temporary, path)
     return copy
 
@@ -54,7 +53,7 @@ def _builder(name: str) -> Any:
             f"TFDS has no dataset {name!r}.", hint=nearest(name, tfds.list_builders())
         ) from error
     if not builder.info.splits:
-        if os.environ.get("ZOO_OFFLINE"):
+        if offline():
             raise DataError(
                 f"{name} is not prepared in {builder.data_dir}, and ZOO_OFFLINE is set.",
                 hint="Run once without ZOO_OFFLINE, or set TFDS_DATA_DIR to where it is.",

@@ -22,7 +22,8 @@ from zoo.config import from_file, to_toml
 from zoo.data.examples import EncodedExamples, all_rows
 from zoo.distribution import Distribution, distribute
 from zoo.errors import DataError, DivergedError, StorageError
-from zoo.evaluation.evaluate import encoded_outputs, measure, model_outputs
+from zoo.evaluation.evaluate import measure
+from zoo.inference import encoded_outputs, model_outputs
 from zoo.recipe import Recipe, resolve_recipe
 from zoo.registry import Registry, registry
 from zoo.runs import Run, lock
