@@ -16,7 +16,8 @@ from pathlib import Path
 SETTINGS = [
     "data.cards=500",
     "train.checkpoint_seconds=0.5",
-    "train.batch_size=256",
+    "train.stages=[{name = 'first', steps = 3000, trainable = ['embedding', 'head']}, "
+    "{name = 'all', steps = 3000}]",
     "evaluation.baselines=false",
     "evaluation.samples=10",
 ]
@@ -46,9 +47,10 @@ def main() -> None:
         print(f"undisturbed: {time.monotonic() - began:.0f} s")
         process, done = start(*new_run(runs / "killed")), 0
         while done < kills:
-            while process.poll() is None and not list(runs.glob("killed/*/checkpoints/stage-*")):
+            before = newest(runs)
+            while process.poll() is None and newest(runs) == before:
                 time.sleep(0.05)
-            time.sleep(generator.uniform(3, 12))
+            time.sleep(generator.uniform(0, 3))
             if process.poll() is not None:
                 print(f"the run ended after {done} kills")
                 break
@@ -56,10 +58,15 @@ def main() -> None:
             process.wait()
             done += 1
             (path,) = (runs / "killed").iterdir()
-            print(f"killed, last checkpoint {sorted((path / 'checkpoints').iterdir())[-1].name}")
+            print(f"kill {done}: last checkpoint {newest(runs)}", flush=True)
             process = start("--resume", str(path))
         assert process.wait() == 0
         compare(runs)
+
+
+def newest(runs: Path) -> str:
+    """The name of the newest checkpoint of the run that is killed."""
+    return max((path.name for path in runs.glob("killed/*/checkpoints/stage-*")), default="")
 
 
 def compare(runs: Path) -> None:

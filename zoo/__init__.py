@@ -72,6 +72,7 @@ _EXPORTS = {
         "nearest",
     ),
     "zoo.data.examples": ("Columns",),
+    "zoo.data.splits": ("split_by_group", "split_by_time", "split_stratified"),
     "zoo.evaluation.ranking": ("Ranking",),
     "zoo.evaluation.calibration": ("expected_calibration_error", "fit_temperature"),
     "zoo.reporting": ("charts",),

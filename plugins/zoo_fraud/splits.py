@@ -14,7 +14,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from zoo import ConfigError, DataError, Finding, setting
+from zoo import (
+    ConfigError,
+    DataError,
+    Finding,
+    setting,
+    split_by_group,
+    split_by_time,
+    split_stratified,
+)
 
 NAMES = ("train", "validation", "test")
 _EPOCH = date(1970, 1, 1)
@@ -214,22 +222,20 @@ def _draw(
     settings: SplitSettings, transactions: Labelled, among: np.ndarray, seed: int
 ) -> np.ndarray:
     """Draw a share of the cards, or of each class of the transactions `among`, bool."""
-    card, label = transactions.card, transactions.label
-    rng = np.random.default_rng([seed, 2])
-    share = settings.validation_share
+    rows, share = np.flatnonzero(among), settings.validation_share
+    shares = (1 - share, share)
     if settings.validation == "cards":
-        return (rng.random(int(card.max()) + 1) < share)[card]
-    drawn = np.zeros(len(label), bool)
-    for value in (0, 1):
-        rows = np.flatnonzero(among & (label == value))
-        drawn[rng.permutation(rows)[: round(share * len(rows))]] = True
+        _, chosen = split_by_group(transactions.card[rows], shares, seed)
+    else:
+        _, chosen = split_stratified(transactions.label[rows], shares, seed)
+    drawn = np.zeros(len(among), bool)
+    drawn[rows[chosen]] = True
     return drawn
 
 
 def _split_in_order(transactions: Labelled) -> Split:
     labelled = np.flatnonzero(transactions.label >= 0)
-    ends = np.round(np.cumsum(_SHARES)[:-1] * len(labelled)).astype(int)
-    parts = np.split(labelled, ends)
+    parts = [labelled[rows] for rows in split_by_time(labelled, _SHARES)]
     finding = Finding(
         "warning",
         "short-period",
@@ -242,10 +248,9 @@ def _split_in_order(transactions: Labelled) -> Split:
 
 
 def _split_at_random(transactions: Labelled, seed: int) -> Split:
-    drawn = np.random.default_rng([seed, 2]).random(int(transactions.card.max()) + 1)
-    part = np.searchsorted(np.cumsum(_SHARES)[:-1], drawn, side="right")[transactions.card]
-    labelled = transactions.label >= 0
-    rows = {name: np.flatnonzero((part == k) & labelled) for k, name in enumerate(NAMES)}
+    labelled = np.flatnonzero(transactions.label >= 0)
+    parts = split_by_group(transactions.card[labelled], _SHARES, seed)
+    rows = {name: labelled[part] for name, part in zip(NAMES, parts, strict=True)}
     finding = Finding(
         "warning",
         "no-time",
