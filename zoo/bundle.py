@@ -55,15 +55,16 @@ class Bundle:
     about: Mapping[str, Any]
 
     def predict(
-        self, examples: Examples, *, explain: bool = False, batch_size: int = 4096
+        self, examples: Examples, *, explain: bool = False, batch_size: int | None = None
     ) -> Batch:
         """Return predictions for examples, as columns.
 
         Args:
             examples: what the bundle's dataset read, or columns of the same names.
             explain: add columns that say why.
-            batch_size: examples at once.
+            batch_size: examples at once; by default as many as in the recipe's evaluation.
         """
+        batch_size = batch_size or self.about["batch_size"]
         outputs = model_outputs(self.model, self.preprocessing, examples, batch_size)
         predictions = self.task.decode(outputs, self.decision)
         if explain:
@@ -147,7 +148,10 @@ def is_bundle(path: Path | str) -> bool:
 def _read_checked(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        missing = {"format", "zoo", "components", "decision", "about", "files"} - set(content)
+        if missing:
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    except (OSError, TypeError, ValueError) as error:
         raise StorageError(
             f"{folder} is not a bundle: its bundle.json cannot be read ({error}).",
             hint="Give the folder of a finished run, or its `bundle` folder.",

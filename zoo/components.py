@@ -173,12 +173,14 @@ class Tensor:
         dtype: a Keras dtype such as `float32`.
         names: the meaning of each place on the last axis: features, classes or pieces.
         sizes: for integer inputs, how many values each place on the last axis can take.
+        values: for integer inputs, what the values from 1 on stand for, at each place.
     """
 
     shape: tuple[int | None, ...]
     dtype: str = "float32"
     names: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+    values: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,6 +321,10 @@ class Task(Component, ABC):
     def metrics(self, truth: Batch, predictions: Batch) -> list[Metric]:
         """Return the metrics of these predictions, the monitored one first."""
 
+    def labelled(self, batch: Batch) -> bool:
+        """Return whether examples say what is true of them, so that they can be measured on."""
+        return "label" in batch
+
     def units(self, truth: Batch) -> np.ndarray | None:
         """Return what the bootstrap draws together: a card, patient or speaker each.
 
@@ -380,17 +386,23 @@ class Model(Component, ABC):
 
     def transfer(
         self, source: keras.Model, source_space: Space, target: keras.Model, space: Space
-    ) -> None:
+    ) -> int:
         """Start `target` from a trained `source` whose space may differ.
 
         The default copies the variables of equal path and shape. An architecture with
         named features or classes overrides it to copy those that both have.
+
+        Returns:
+            how many variables of `target` start from `source`, at least in part.
         """
-        known = {variable.path: variable for variable in source.variables}
-        for variable in target.variables:
-            match = known.get(variable.path)
-            if match is not None and tuple(match.shape) == tuple(variable.shape):
-                variable.assign(match)
+        known = {weight.path: weight for weight in source.weights}
+        copied = 0
+        for weight in target.weights:
+            match = known.get(weight.path)
+            if match is not None and tuple(match.shape) == tuple(weight.shape):
+                weight.assign(match)
+                copied += 1
+        return copied
 
 
 @dataclass(frozen=True, kw_only=True)

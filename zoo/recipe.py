@@ -37,7 +37,7 @@ class EvaluationConfig:
     samples: int = setting(300, "Bootstrap samples for the intervals.", minimum=0)
     level: float = setting(0.95, "Share of samples within an interval.", minimum=0.5, maximum=0.999)
     baselines: bool = setting(True, "Fit the task's baselines for the same table.")
-    batch_size: int = setting(4096, "Examples predicted at once.", minimum=1)
+    batch_size: int = setting(64, "Examples predicted at once.", minimum=1)
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,8 @@ def resolve_recipe(name: str, layers: Sequence[Iterable[Given]], plugins: Regist
     own = from_settings(_applicable(spec, address, addresses, plugins), f"recipe {address}")
     fixed = from_settings({"recipe": address}, "command line")
     resolved = resolve(sections, [base, own, *given, fixed])
+    if resolved["seed"] < 0:
+        raise ConfigError(f"The seed is {resolved['seed']}, expected 0 or more.")
     return Recipe(
         address=address,
         spec=spec,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ from zoo_fraud.layers import (
     MemberLogits,
     NumberEmbedding,
 )
+
+Rows = list[tuple[int, int]]
+"""Pairs of rows in a source and a target."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,28 +67,28 @@ class TableModel(zoo.Model):
         source_space: zoo.Space,
         target: keras.Model,
         space: zoo.Space,
-    ) -> None:
+    ) -> int:
         """Carry weights over, feature by feature where the tables' columns differ.
 
-        Features are matched by name. Those that only the target has keep their initial
-        weights; bin edges are the target's own.
+        Features are matched by name, and categories by value. Those that only the target
+        has keep their initial weights; bin edges are the target's own.
         """
-        features = _shared(_features(source_space), _features(space))
-        numbers = _shared(
-            list(source_space.inputs["number"].names), list(space.inputs["number"].names)
-        )
-        known = {variable.path: variable for variable in source.variables}
-        for variable in target.variables:
-            match = known.get(variable.path)
-            layer, _, name = variable.path.rpartition("/")
-            if match is None or name == "edges" or match.shape[1:] != variable.shape[1:]:
+        matches = _matches(source_space, space)
+        known = {weight.path: weight for weight in source.weights}
+        copied = 0
+        for weight in target.weights:
+            if weight.path.endswith("/edges"):
                 continue
-            if layer.endswith("number_embedding"):
-                _copy_rows(match, variable, numbers)
-            elif layer.endswith("projection") and name in ("kernel", "signs"):
-                _copy_rows(match, variable, features)
-            elif match.shape == variable.shape:
-                variable.assign(match)
+            path, rows = matches.get(weight.path, (weight.path, None))
+            match = known.get(path)
+            if match is None or match.shape[1:] != weight.shape[1:]:
+                continue
+            if rows is not None:
+                copied += _copy_rows(match, weight, rows)
+            elif match.shape == weight.shape:
+                weight.assign(match)
+                copied += 1
+        return copied
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +187,31 @@ def _part(layer: str) -> str:
     return "head" if layer == "head" else "trunk"
 
 
+def _matches(source: zoo.Space, target: zoo.Space) -> dict[str, tuple[str, Rows]]:
+    """Return for each weight with a row a feature where it comes from, and which rows do.
+
+    Keys and sources are paths of weights.
+    """
+    if "number" not in source.inputs:
+        return {}
+    numbers = _shared(source.inputs["number"].names, target.inputs["number"].names)
+    features = _shared(_features(source), _features(target))
+    found = {}
+    for name in ("kernel", "linear", "bias", "missing"):
+        path = f"number_embedding/{name}"
+        found[path] = (path, numbers)
+    for name in ("kernel", "signs"):
+        path = f"projection/{name}"
+        found[path] = (path, features)
+    if "category" in source.inputs and "category" in target.inputs:
+        old, new = source.inputs["category"], target.inputs["category"]
+        for before, after in _shared(old.names, new.names):
+            values = _shared(("", *old.values[before]), ("", *new.values[after]))
+            paths = (f"category_embedding/table_{each}" for each in (after, before))
+            found[next(paths)] = (next(paths), values)
+    return found
+
+
 def _features(space: zoo.Space) -> list[str]:
     return [
         name
@@ -192,15 +221,17 @@ def _features(space: zoo.Space) -> list[str]:
     ]
 
 
-def _shared(source: list[str], target: list[str]) -> list[tuple[int, int]]:
+def _shared(source: Iterable[str], target: Iterable[str]) -> Rows:
     """Return the places in both lists of the names that stand in both."""
     places = {name: place for place, name in enumerate(source)}
     return [(places[name], place) for place, name in enumerate(target) if name in places]
 
 
-def _copy_rows(source: Any, target: Any, rows: list[tuple[int, int]]) -> None:
+def _copy_rows(source: Any, target: Any, rows: Rows) -> bool:
+    """Copy pairs of rows; return whether there are any."""
     value = keras.ops.convert_to_numpy(target).copy()
     given = keras.ops.convert_to_numpy(source)
     for source_row, target_row in rows:
         value[target_row] = given[source_row]
     target.assign(value)
+    return bool(rows)

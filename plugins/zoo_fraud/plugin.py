@@ -89,6 +89,7 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
             sample="simulator",
             strategy="large-batch",
             settings={
+                "evaluation.batch_size": 4096,
                 "train.batch_size": 512,
                 "train.learning_rate": 4e-3,
                 "train.weight_decay": 1e-4,

@@ -97,7 +97,11 @@ class TablePreprocessing(zoo.Preprocessing):
         inputs = {"number": zoo.Tensor((len(self.numbers),), "float32", names=self.numbers)}
         if self.categories:
             inputs["category"] = zoo.Tensor(
-                (len(self.categories),), "int32", names=self.categories, sizes=sizes
+                (len(self.categories),),
+                "int32",
+                names=self.categories,
+                sizes=sizes,
+                values=self.vocabularies,
             )
         if self.history:
             inputs["history"] = zoo.Tensor((self.history, len(self.numbers)), names=self.numbers)

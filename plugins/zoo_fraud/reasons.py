@@ -61,10 +61,10 @@ def reasons(
 def number_effects(model: keras.Model, inputs: Batch, steps: int = 32) -> np.ndarray:
     """Return each number's effect on the logit by integrated gradients (arXiv:1703.01365).
 
-    The path begins at the median of every feature. A missing number has no effect.
+    The path begins at the mean of every feature. A missing number has no effect.
 
     Returns:
-        float32 [examples, numbers]; a row sums to the logit less that at the median.
+        float32 [examples, numbers]; a row sums to the logit less that at the mean.
     """
     missing = np.isnan(inputs["number"])
     number = tf.constant(np.where(missing, 0.0, inputs["number"]), tf.float32)

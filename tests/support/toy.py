@@ -78,7 +78,7 @@ def zoo_recipes():
 
 @dataclass(frozen=True, kw_only=True)
 class Points(zoo.Dataset):
-    """Points in the plane; a file holds one JSON list `[x, y, label]` a line."""
+    """Points in the plane; a file holds one JSON list `[x, y]` or `[x, y, label]` a line."""
 
     count: int = zoo.setting(200, "How many points.", minimum=1)
 
@@ -112,14 +112,16 @@ class Points(zoo.Dataset):
         rows, findings = [], []
         for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
             try:
-                x, y, label = json.loads(line)
-                rows.append((float(x), float(y), int(label)))
+                x, y, *label = json.loads(line)
+                rows.append((float(x), float(y), int(*label) if label else -1))
             except (ValueError, TypeError):
                 findings.append(
                     zoo.Finding("error", "bad-line", "not [x, y, label]", f"{path}, line {number}")
                 )
         table = np.array(rows, np.float64).reshape(-1, 3)
-        columns = {"point": table[:, :2].astype(np.float32), "label": table[:, 2].astype(np.int64)}
+        columns = {"point": table[:, :2].astype(np.float32)}
+        if not np.any(table[:, 2] < 0):
+            columns["label"] = table[:, 2].astype(np.int64)
         return zoo.Columns(columns), findings
 
 

@@ -79,11 +79,17 @@ def _newer_format(folder: Path) -> None:
     (folder / "bundle.json").write_text(json.dumps(content))
 
 
+def _no_object(folder: Path) -> None:
+    (folder / "bundle.json").write_text("[]")
+
+
 def _no_json(folder: Path) -> None:
     (folder / "bundle.json").write_text("{")
 
 
-@pytest.mark.parametrize("damage", [_cut, _edit, _remove, _point_outside, _newer_format, _no_json])
+@pytest.mark.parametrize(
+    "damage", [_cut, _edit, _remove, _point_outside, _newer_format, _no_object, _no_json]
+)
 def test_damaged_bundle_is_refused(copy: Path, damage: Callable[[Path], None]) -> None:
     damage(copy)
     with pytest.raises(StorageError) as caught:
@@ -106,6 +112,18 @@ def test_predict_keeps_good_lines_and_names_bad_ones(toy_run: zoo.Run, points: P
         f"{points}, line 1",
         f"{points}, line 18",
     ]
+
+
+def test_predict_needs_no_labels_but_evaluate_does(
+    toy_run: zoo.Run, points: Path, tmp_path: Path
+) -> None:
+    unlabelled = tmp_path / "unlabelled.jsonl"
+    lines = [json.loads(line)[:2] for line in points.read_text().splitlines()]
+    unlabelled.write_text("\n".join(map(json.dumps, lines)))
+    expected = zoo.predict(toy_run.path, str(points)).records
+    assert zoo.predict(toy_run.path, str(unlabelled)).records == expected
+    with pytest.raises(DataError, match="no labels"):
+        zoo.evaluate(toy_run.path, data=str(unlabelled))
 
 
 def test_predict_on_nothing_readable_is_an_error(toy_run: zoo.Run, tmp_path: Path) -> None:
@@ -140,6 +158,11 @@ def test_evaluate_measures_other_labelled_files(toy_run: zoo.Run, points: Path) 
     evaluation = zoo.evaluate(toy_run.path, data=str(points), samples=20)
     assert evaluation["examples"] == 16
     assert evaluation["systems"][0]["values"]["auc"]["value"] > 0.9
+
+
+def test_evaluate_refuses_a_test_split_of_other_data(toy_run: zoo.Run, copy: Path) -> None:
+    with pytest.raises(DataError, match="trained beside"):
+        zoo.evaluate(toy_run.path, settings={"count": 100})
 
 
 def test_run_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -133,11 +134,12 @@ class _StopAt:
         pass
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
 @pytest.mark.parametrize("place", [(0, 1), (0, 26), (1, 7), (1, 52)])
 def test_interrupted_run_writes_a_checkpoint_and_resumes_exactly(
-    tmp_path: Path, place: tuple[int, int]
+    tmp_path: Path, place: tuple[int, int], keep: str
 ) -> None:
-    settings = {**_SLOW, "train.checkpoint_seconds": 1000}
+    settings = {**_SLOW, "train.checkpoint_seconds": 1000, "train.keep": keep}
     whole = zoo.train("toy", runs=tmp_path / "whole", settings=settings)
     with pytest.raises(KeyboardInterrupt):
         zoo.train("toy", runs=tmp_path, settings=settings, listeners=[_StopAt(*place)])
@@ -146,6 +148,39 @@ def test_interrupted_run_writes_a_checkpoint_and_resumes_exactly(
     assert (path / "report.html").exists()
     resumed = zoo.api.resume(path)
     assert _same(_weights(whole), _weights(resumed))
+
+
+class _FailAt(_StopAt):
+    """Ends a run after some step without a checkpoint, as a power cut does."""
+
+    def on_step(self, progress: Progress, steps: int, loss: float) -> None:
+        if (progress.stage, progress.step) == self.place:
+            raise SystemError("power cut")
+
+
+def test_run_that_ends_early_in_a_later_stage_resumes_exactly(tmp_path: Path) -> None:
+    settings = {**_SLOW, "train.checkpoint_seconds": 1000}
+    whole = zoo.train("toy", runs=tmp_path / "whole", settings=settings)
+    with pytest.raises(SystemError):
+        zoo.train("toy", runs=tmp_path, settings=settings, listeners=[_FailAt(1, 3)])
+    (path,) = (each for each in tmp_path.iterdir() if each.name != "whole")
+    assert _same(_weights(whole), _weights(zoo.api.resume(path)))
+
+
+def test_run_that_ends_while_it_is_measured_is_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise SystemError("power cut")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("zoo.reporting.card", fail)
+        with pytest.raises(SystemError):
+            zoo.train("toy", runs=tmp_path)
+    (path,) = tmp_path.iterdir()
+    run = zoo.api.resume(path)
+    assert (run.bundle / "README.md").exists()
+    assert zoo.load(path).about["metrics"] == run.evaluation["systems"][0]["values"]
 
 
 def test_torn_checkpoint_is_passed_over(tmp_path: Path) -> None:
@@ -178,6 +213,28 @@ def test_diverging_loss_stops_with_advice_and_keeps_a_report(tmp_path: Path) -> 
     (path,) = tmp_path.iterdir()
     assert zoo.Run(path).about["status"] == "diverged"
     assert (path / "report.html").exists()
+
+
+def test_weights_that_were_good_are_kept_when_training_diverges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([True] * 20 + [False] * 100)
+    math = SimpleNamespace(isfinite=lambda loss: next(losses))
+    monkeypatch.setattr("zoo.training.loop.math", math)
+    with pytest.raises(DivergedError, match="best weights so far, of epoch 2, are kept"):
+        zoo.train("toy", runs=tmp_path, settings={"train.stages": [{"epochs": 9}]})
+    (path,) = tmp_path.iterdir()
+    assert np.isfinite(zoo.load(path).model.get_weights()[0]).all()
+
+
+def test_weights_that_fit_nowhere_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        zoo.train("toy", runs=tmp_path, weights=str(tmp_path / "typo"))
+    assert not list(tmp_path.iterdir())
+    first = zoo.train("toy", runs=tmp_path)
+    other = zoo.train("toy", runs=tmp_path, weights=str(first.path), settings={"model.width": 9})
+    transfer = next(each for each in other.events() if each["event"] == "transfer")
+    assert (transfer["copied"], transfer["variables"]) == (1, 4)  # the bias of the head
 
 
 def test_patience_ends_a_stage_early(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def evaluate(
         DataError: no example is readable and labelled.
     """
     bundle = bundles.load(path).with_dataset(**settings)
-    config = EvaluationConfig(samples=samples)
+    config = EvaluationConfig(samples=samples, batch_size=bundle.about["batch_size"])
     if data:
         examples, findings = bundle.dataset.read(data, cache=cache_folder())
         if not len(examples):
@@ -41,14 +41,21 @@ def evaluate(
                 f"No example in {data} can be read: {findings[0].message if findings else 'empty'}",
                 hint="`zoo check-data` lists everything that is wrong.",
             )
-        if "label" not in all_rows(examples):
+        if not bundle.task.labelled(all_rows(examples)):
             raise DataError(
                 f"The examples in {data} have no labels, so there is nothing to measure against.",
                 hint="Use `zoo predict` for files without labels.",
             )
         split = data
     else:
-        loaded = bundle.dataset.load(seed=bundle.about["seed"], cache=cache_folder())
+        trained_on = bundle.about["data"]
+        loaded = bundle.dataset.load(seed=trained_on["seed"], cache=cache_folder())
+        if loaded.info.fingerprint != trained_on["fingerprint"]:
+            raise DataError(
+                f"The data at {loaded.info.source} are not those the model was trained beside, so "
+                "their test split may hold what it was trained on.",
+                hint="Name labelled files it has not seen: --data FILE.",
+            )
         examples, split = loaded.splits["test"], "test"
     evaluation, _ = measure_bundle(bundle, examples, config, split=split)
     return evaluation

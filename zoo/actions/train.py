@@ -20,8 +20,8 @@ from zoo.bundle import Bundle
 from zoo.components import Data, Preprocessing
 from zoo.config import from_file, to_toml
 from zoo.data.examples import EncodedExamples, all_rows
-from zoo.distribution import Distribution, distribute
-from zoo.errors import DataError, DivergedError, StorageError
+from zoo.distribution import distribute
+from zoo.errors import ConfigError, DataError, DivergedError, StorageError
 from zoo.evaluation.evaluate import measure
 from zoo.inference import encoded_outputs, model_outputs
 from zoo.recipe import Recipe, resolve_recipe
@@ -63,6 +63,7 @@ def train(recipe: Recipe, runs: Path, options: Options, *, seeds: int = 1) -> Ru
         DivergedError: training diverged; the run's folder keeps what there is.
         StorageError: a file cannot be written; what was finished stays.
     """
+    _check_weights(recipe.weights)
     run = Run.create(runs, recipe.address, _about(recipe, options, seeds))
     write_text(run.path / "config.toml", to_toml(recipe.resolved.dump()))
     try:
@@ -82,6 +83,8 @@ def resume(path: Path, options: Options) -> Run:
     """
     run = Run(path)
     if run.about["status"] == "finished":
+        if not run.report.exists():
+            _write_report(run)
         return run
     plugins = options.plugins or registry()
     recipe = resolve_recipe("", [from_file(run.path / "config.toml")], plugins)
@@ -90,8 +93,8 @@ def resume(path: Path, options: Options) -> Run:
 
 def _carry_out(recipe: Recipe, run: Run, options: Options) -> Run:
     """Train and measure all seeds of a run, skipping what is done already."""
-    data = _load(recipe, run)
     with _status(run):
+        data = _load(recipe, run)
         _train_and_measure(recipe, run, data, options, baselines=True)
         _repeat(recipe, run, data, options)
         run.update(status="finished", finished=_now())
@@ -110,7 +113,8 @@ def _repeat(recipe: Recipe, run: Run, data: Data, options: Options) -> None:
         other = replace(recipe, seed=seed)
         if not (path / "run.json").exists():
             path.mkdir(parents=True, exist_ok=True)
-            Run.at(path, {**_about(other, options, 1), "name": f"{run.path.name}, seed {seed}"})
+            name = f"{run.path.name}, seed {seed}"
+            Run.at(path, {**_about(other, options, 1), "name": name, "data_seed": recipe.seed})
         part = Run(path)
         if part.about["status"] != "finished":
             with _status(part):
@@ -153,9 +157,8 @@ def _train_and_measure(
 ) -> None:
     """Take one seed from initial weights to a measured bundle, in the folder of `run`."""
     if not bundles.is_bundle(run.path):
-        bundle = _train(recipe, run, data, options)
-        bundle.save(run.bundle)
-    if run.evaluation:
+        _train(recipe, run, data, options).save(run.bundle)
+    if run.about.get("measured"):
         return
     began = time.monotonic()
     bundle = bundles.load(run.bundle, options.plugins)
@@ -172,6 +175,7 @@ def _train_and_measure(
     from zoo.reporting import card
 
     bundle.save(run.bundle, card(run.path))
+    run.update(measured=True)
 
 
 def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
@@ -184,15 +188,17 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
         model = recipe.model.build(preprocessing.space)
     run.update(device=distribution.describe(), parameters=model.count_params())
     _tell(options, {"event": "device", **distribution.describe()})
-    transferred = _start_from_weights(recipe, model, preprocessing, options)
     checkpoints = Checkpoints(run.checkpoints, recipe.train.checkpoints)
     checkpoint = _last_checkpoint(run, checkpoints)
+    transfer = recipe.weights != "none"
+    if transfer and checkpoint is None:
+        _start_from_weights(recipe, run, model, preprocessing, options)
     trainer = Trainer(
         model=model,
         parts=recipe.model.parts(model),
         loss=recipe.task.loss(),
         config=recipe.train,
-        stages=active_stages(recipe.train.stages, transfer=transferred),
+        stages=active_stages(recipe.train.stages, transfer=transfer),
         examples=_encode(recipe, preprocessing, data, "train"),
         distribution=distribution,
         seed=recipe.seed,
@@ -201,9 +207,14 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
         augment=recipe.task.augmentation(),
         listeners=[_Log(run), *options.listeners],
     )
-    progress = trainer.run(checkpoint)
+    try:
+        progress = trainer.run(checkpoint)
+    except DivergedError:
+        if trainer.salvaged:
+            _bundle(recipe, run, data, preprocessing, model).save(run.bundle)
+        raise
     _add_seconds(run, training=progress.seconds)
-    return _bundle(recipe, data, preprocessing, model, distribution)
+    return _bundle(recipe, run, data, preprocessing, model)
 
 
 def _tell(options: Options, event: dict[str, Any]) -> None:
@@ -211,18 +222,43 @@ def _tell(options: Options, event: dict[str, Any]) -> None:
         listener.on_event(event)
 
 
+def _check_weights(weights: str) -> None:
+    """Raise `ConfigError` if `weights` is a path at which there is no trained model."""
+    path = Path(weights)
+    is_path = path.exists() or weights.startswith((".", "/", "~")) or "runs/" in weights
+    if "://" in weights or not is_path or bundles.is_bundle(path):
+        return
+    there = "holds no trained model" if path.exists() else "does not exist"
+    raise ConfigError(
+        f"The weights {weights} cannot be used: the folder {there}.",
+        hint="Give the folder of a finished run, or of a bundle.",
+    )
+
+
 def _start_from_weights(
-    recipe: Recipe, model: keras.Model, preprocessing: Preprocessing, options: Options
-) -> bool:
-    """Set the initial weights the recipe asks for; return whether there are any."""
-    if recipe.weights == "none":
-        return False
-    if bundles.is_bundle(recipe.weights):
-        source = bundles.load(recipe.weights, options.plugins)
-        recipe.model.transfer(source.model, source.preprocessing.space, model, preprocessing.space)
-    else:
+    recipe: Recipe, run: Run, model: keras.Model, preprocessing: Preprocessing, options: Options
+) -> None:
+    """Set the initial weights the recipe asks for.
+
+    Raises:
+        ConfigError: nothing of the source fits the model.
+    """
+    if not bundles.is_bundle(recipe.weights):
         recipe.model.load_preset(recipe.weights, model)
-    return True
+        return
+    source = bundles.load(recipe.weights, options.plugins)
+    copied = recipe.model.transfer(
+        source.model, source.preprocessing.space, model, preprocessing.space
+    )
+    event = {"event": "transfer", "copied": copied, "variables": len(model.weights)}
+    run.log(event)
+    _tell(options, event)
+    if not copied:
+        raise ConfigError(
+            f"Nothing of {recipe.weights} ({source.addresses['model']}) fits the model "
+            f"{recipe.addresses['model']}.",
+            hint="Choose the model and the model settings of the source, or weights=none.",
+        )
 
 
 def _last_checkpoint(run: Run, checkpoints: Checkpoints) -> Checkpoint | None:
@@ -271,10 +307,10 @@ def _validation(
 
 def _bundle(
     recipe: Recipe,
+    run: Run,
     data: Data,
     preprocessing: Preprocessing,
     trained: keras.Model,
-    distribution: Distribution,
 ) -> Bundle:
     """Rebuild the network in float32 on one device, and choose its decision on validation.
 
@@ -298,8 +334,13 @@ def _bundle(
         about={
             "recipe": recipe.address,
             "seed": recipe.seed,
-            "data": {"name": data.info.name, "fingerprint": data.info.fingerprint},
-            "precision": distribution.precision,
+            "data": {
+                "name": data.info.name,
+                "fingerprint": data.info.fingerprint,
+                "seed": run.about["data_seed"],
+            },
+            "batch_size": recipe.evaluation.batch_size,
+            "precision": run.about["device"]["precision"],
             "facts": dict(data.info.facts),
         },
     )
@@ -312,6 +353,7 @@ def _about(recipe: Recipe, options: Options, seeds: int) -> dict[str, Any]:
         "recipe": recipe.address,
         "summary": recipe.spec.summary,
         "seed": recipe.seed,
+        "data_seed": recipe.seed,
         "seeds": seeds,
         "command": options.command,
         "monitor": recipe.task.monitor,

@@ -58,7 +58,7 @@ class EncodedExamples:
         self.examples = examples
         self.preprocessing = preprocessing
         self._kept: Encoded | None = None
-        if len(examples) and self._bytes_of_all() <= memory_limit:
+        if memory_limit and len(examples) and self._bytes_of_all() <= memory_limit:
             self._kept = self._encode(np.arange(len(examples)))
 
     def __len__(self) -> int:
@@ -68,6 +68,12 @@ class EncodedExamples:
         if self._kept is None:
             return self._encode(rows)
         return Encoded(*(map_arrays(part, lambda array: array[rows]) for part in self._kept))
+
+    def inputs(self, rows: np.ndarray) -> Batch:
+        """Return the model's inputs alone: what there is of examples without labels."""
+        if self._kept is None:
+            return self.preprocessing.inputs(self.examples[rows])
+        return map_arrays(self._kept.inputs, lambda array: array[rows])
 
     def _encode(self, rows: np.ndarray) -> Encoded:
         batch = self.examples[rows]

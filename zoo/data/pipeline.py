@@ -64,7 +64,7 @@ def prediction_batches(examples: EncodedExamples, batch_size: int) -> tf.data.Da
 
     def fetch(step: np.int64) -> Any:
         rows = np.arange(step * batch_size, (step + 1) * batch_size)
-        return examples[np.minimum(rows, len(examples) - 1)].inputs
+        return examples.inputs(np.minimum(rows, len(examples) - 1))
 
     steps = range(-(-len(examples) // batch_size))
     dataset = _dataset(fetch, fetch(np.int64(0)), steps, _fixed(examples))

@@ -7,7 +7,7 @@ The percentile bootstrap of Efron and Tibshirani (1993, chapter 13), drawing who
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,32 +44,49 @@ class Bootstrap:
     level: float = 0.95
     seed: int = 0
 
-    def weights(self, examples: int, units: np.ndarray | None) -> list[np.ndarray]:
-        """Return for each sample how often each example counts, int64 [examples].
+    def draws(self, examples: int, units: np.ndarray | None) -> Draws:
+        """Return how often each example counts: at first once, then as it was drawn.
 
         Every metric and every system is measured on the same draws, so that their
         differences can be compared.
         """
-        generator = np.random.default_rng(self.seed)
-        if units is None:
-            codes, count = np.arange(examples), examples
-        else:
-            distinct, codes = np.unique(units, return_inverse=True)
-            count = len(distinct)
-        return [
-            np.bincount(generator.integers(0, count, count), minlength=count)[codes]
-            for _ in range(self.samples)
-        ]
+        return Draws(self, examples, units)
 
-    def sample(self, metric: Metric, weights: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the metric on each draw, float64 [samples]; NaN where it is undefined."""
-        return np.array([metric.compute(each) for each in weights], np.float64)
+    def sample(self, metric: Metric, draws: Draws) -> np.ndarray:
+        """Return the metric itself and on each draw, float64 [1 + samples]."""
+        return np.array([metric.compute(weights) for weights in draws], np.float64)
 
-    def interval(self, value: float, sampled: np.ndarray) -> Interval:
-        """Return a value with the interval that holds `level` of its samples."""
+    def interval(self, values: np.ndarray) -> Interval:
+        """Return the first of `values` with the interval that holds `level` of the others."""
+        value, sampled = float(values[0]), values[1:]
         defined = sampled[np.isfinite(sampled)]
         if len(defined) < max(1, 0.9 * self.samples):
             return Interval(value, math.nan, math.nan)
         tail = (1 - self.level) / 2
         low, high = np.quantile(defined, [tail, 1 - tail])
         return Interval(value, float(low), float(high))
+
+
+class Draws:
+    """How often each example counts, int64 [examples], drawn anew for each pass over them.
+
+    Args:
+        bootstrap: how many draws, and their seed.
+        examples: how many there are.
+        units: what is drawn together, any values [examples]; None for each example alone.
+    """
+
+    def __init__(self, bootstrap: Bootstrap, examples: int, units: np.ndarray | None) -> None:
+        self._bootstrap = bootstrap
+        self._codes = np.arange(examples)
+        self._units = examples
+        if units is not None:
+            distinct, self._codes = np.unique(units, return_inverse=True)
+            self._units = len(distinct)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        yield np.ones(len(self._codes), np.int64)
+        generator = np.random.default_rng(self._bootstrap.seed)
+        for _ in range(self._bootstrap.samples):
+            drawn = generator.integers(0, self._units, self._units)
+            yield np.bincount(drawn, minlength=self._units)[self._codes]

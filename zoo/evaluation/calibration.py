@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, logsumexp
+from scipy.special import logsumexp
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -43,8 +43,3 @@ def expected_calibration_error(
     parts = np.array_split(order, min(bins, len(order)))
     gaps = [len(part) * abs(probabilities[part].mean() - correct[part].mean()) for part in parts]
     return float(sum(gaps) / len(order))
-
-
-def sigmoid(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Return the probability of the positive class, float64 [examples]."""
-    return expit(np.asarray(logits, np.float64) / temperature)

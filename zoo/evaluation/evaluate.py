@@ -39,13 +39,13 @@ def compare(
         baseline the model's `lead` over it, above 0 where the model is better.
     """
     rows, units = _rows(truth), task.units(truth)
-    weights = [np.ones(rows, np.int64), *bootstrap.weights(rows, units)]
+    draws = bootstrap.draws(rows, units)
     table: list[dict[str, Any]] = []
     metrics: list[Metric] = []
     ours: dict[str, np.ndarray] = {}
     for name, (kind, predictions) in systems.items():
         metrics = task.metrics(truth, predictions)
-        drawn = {metric.name: bootstrap.sample(metric, weights) for metric in metrics}
+        drawn = {metric.name: bootstrap.sample(metric, draws) for metric in metrics}
         row = {"name": name, "kind": kind, "values": _intervals(drawn, bootstrap)}
         if kind == "model":
             ours = drawn
@@ -66,10 +66,7 @@ def compare(
 
 def _intervals(drawn: Mapping[str, np.ndarray], bootstrap: Bootstrap) -> dict[str, Any]:
     """Return value and interval by metric; the first of each `drawn` is the value itself."""
-    return {
-        name: asdict(bootstrap.interval(float(values[0]), values[1:]))
-        for name, values in drawn.items()
-    }
+    return {name: asdict(bootstrap.interval(values)) for name, values in drawn.items()}
 
 
 def _leads(

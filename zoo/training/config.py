@@ -40,6 +40,7 @@ class TrainConfig:
     stages: tuple[Stage, ...] = setting((Stage(),), "The stages, in order.")
     batch_size: int = setting(32, "Examples in a step.", minimum=1)
     optimizer: Literal["adamw", "adam", "sgd"] = setting("adamw", "Update rule.")
+    momentum: float = setting(0.9, "Momentum of `sgd`.", minimum=0, maximum=1)
     learning_rate: float = setting(1e-3, "Peak learning rate.", minimum=0)
     schedule: Literal["constant", "cosine"] = setting("cosine", "Learning rate after warm-up.")
     warmup: float = setting(
@@ -52,12 +53,14 @@ class TrainConfig:
         None, "Momentum of a moving average of the weights, which is then what is kept.", maximum=1
     )
     patience: int | None = setting(
-        None, "Stop a stage after so many epochs without a better validation metric.", minimum=1
+        None, "Stop a stage after so many validations without a better metric.", minimum=1
     )
     keep: Literal["best", "last"] = setting(
         "best", "Weights kept after a stage: best on validation, or the last."
     )
-    validate_every: float = setting(1.0, "Epochs between validations.", minimum=0)
+    validate_every: float = setting(
+        1.0, "Epochs between validations, of which a stage has at most 50.", minimum=0
+    )
     checkpoint_seconds: float = setting(
         60.0, "Seconds between checkpoints; 0 writes one a step.", minimum=0
     )

@@ -31,6 +31,9 @@ from zoo.training.config import Stage, TrainConfig
 from zoo.training.optimizer import build_optimizer
 from zoo.training.stages import Parts, learning_rates, set_trainable
 
+_MOST_VALIDATIONS = 50
+"""In a stage: with little data, an epoch is over in no time."""
+
 
 class Listener(Protocol):
     """Something that follows a training run: a log, a progress bar, a tracking service."""
@@ -72,6 +75,7 @@ class Trainer:
         validate: measures the model on the validation split, or None without one.
         augment: applied to training batches in the graph.
         listeners: who is told.
+        salvaged: whether training diverged and the model holds its best weights.
     """
 
     model: keras.Model
@@ -86,17 +90,19 @@ class Trainer:
     validate: Callable[[], Validation] | None = None
     augment: Augment | None = None
     listeners: Sequence[Listener] = field(default_factory=list)
+    salvaged: bool = False
 
     def run(self, checkpoint: Checkpoint | None = None) -> Progress:
         """Train what is left after `checkpoint`, or everything.
 
         Raises:
-            DivergedError: the loss is no number; the last good weights are in the model.
+            DivergedError: the loss is no number; the best weights so far, if any, are in the
+                model, and `salvaged` is set.
             KeyboardInterrupt: the user or the system asked to stop; a checkpoint is written.
         """
         progress = checkpoint.progress if checkpoint else Progress()
         if checkpoint is not None and progress.step == 0:  # it lies between two stages
-            self.model.set_weights(list(checkpoint.arrays.values()))
+            state.restore(self.model, checkpoint.arrays, between_stages=True)
             checkpoint = None
         for index in range(progress.stage, len(self.stages)):
             stage = self.stages[index]
@@ -114,6 +120,8 @@ class Trainer:
                 checkpoint = None
             if progress.step < steps and not loop.out_of_patience():
                 self._fit(loop)
+            elif self.config.ema is not None:  # the end of `fit` would have done this
+                self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
             loop.finish()
             progress.stage, progress.step = index + 1, 0
             progress.best, progress.best_epoch, progress.waited = None, 0.0, 0
@@ -138,6 +146,8 @@ class Trainer:
                 rates=learning_rates(self.parts, stage.layer_decay),
             )
             self.model.compile(optimizer, self.loss, jit_compile=self.distribution.xla)
+            if not self.model.optimizer.built:  # float16 wraps the optimizer in another
+                self.model.optimizer.build(self.model.trainable_variables)
 
     def _fit(self, loop: _StageLoop) -> None:
         done = loop.progress.step
@@ -153,7 +163,7 @@ class Trainer:
 
     def _save_between_stages(self, progress: Progress) -> None:
         if self.checkpoints is not None:
-            arrays = {f"{i}": value for i, value in enumerate(state.weights(self.model))}
+            arrays = state.capture(self.model, between_stages=True)
             self.checkpoints.save(Checkpoint(progress, arrays))
 
 
@@ -170,7 +180,8 @@ class _StageLoop(keras.callbacks.Callback):
         self.steps = steps
         self.progress = progress
         self.best: list[np.ndarray] = []
-        self.interval = max(1, round(trainer.config.validate_every * order.steps_per_epoch))
+        interval = round(trainer.config.validate_every * order.steps_per_epoch)
+        self.interval = max(1, interval, steps // _MOST_VALIDATIONS)
         self._resumed: dict[str, np.ndarray] = {}
         self._interrupted = False
         self._saved_at = self._counted_at = time.monotonic()
@@ -255,11 +266,14 @@ class _StageLoop(keras.callbacks.Callback):
         self._saved_at = time.monotonic()
 
     def _diverged(self) -> None:
+        kept = "No epoch was over yet, so there are no good weights to keep."
         if self.best:
             self.model.set_weights(self.best)
+            self.trainer.salvaged = True
+            kept = f"The best weights so far, of epoch {self.progress.best_epoch:g}, are kept."
         raise DivergedError(
             f"The loss is not a number at step {self.progress.step} of stage "
-            f"{self.stage.name!r}. The last good weights are kept.",
+            f"{self.stage.name!r}. {kept}",
             hint="Lower train.learning_rate, set train.clip_norm=1.0, or train in float32 with "
             "strategy.precision=float32.",
         )

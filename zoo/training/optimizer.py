@@ -44,6 +44,8 @@ def build_optimizer(
     }
     if config.ema is not None:
         options |= {"use_ema": True, "ema_momentum": config.ema}
+    if config.optimizer == "sgd":
+        options["momentum"] = config.momentum
     if config.optimizer == "adamw":
         options["weight_decay"] = config.weight_decay
     base = _BASES[config.optimizer]

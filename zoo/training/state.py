@@ -10,8 +10,12 @@ import numpy as np
 from zoo.errors import StorageError
 
 
-def capture(model: keras.Model) -> dict[str, np.ndarray]:
+def capture(model: keras.Model, *, between_stages: bool = False) -> dict[str, np.ndarray]:
     """Copy the weights, the optimizer's state and the random generators' state.
+
+    Args:
+        model: compiled, or trained through a stage.
+        between_stages: leave out optimizer and metrics, which the next stage begins anew.
 
     Returns:
         arrays by variable, in a stable order. Variables are float32 or integers: a mixed
@@ -19,17 +23,19 @@ def capture(model: keras.Model) -> dict[str, np.ndarray]:
     """
     return {
         name: np.array(keras.ops.convert_to_numpy(variable))
-        for name, variable in _variables(model).items()
+        for name, variable in _variables(model, between_stages).items()
     }
 
 
-def restore(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
+def restore(
+    model: keras.Model, arrays: Mapping[str, np.ndarray], *, between_stages: bool = False
+) -> None:
     """Set every variable from what :func:`capture` returned for an equal model.
 
     Raises:
         StorageError: the arrays are not those of this model; nothing is set then.
     """
-    variables = _variables(model)
+    variables = _variables(model, between_stages)
     expected = {name: (tuple(each.shape), str(each.dtype)) for name, each in variables.items()}
     found = {name: (array.shape, str(array.dtype)) for name, array in arrays.items()}
     if expected != found:
@@ -48,9 +54,12 @@ def weights(model: keras.Model) -> list[np.ndarray]:
     return [np.array(value) for value in model.get_weights()]
 
 
-def _variables(model: keras.Model) -> dict[str, keras.Variable]:
+def _variables(model: keras.Model, between_stages: bool) -> dict[str, keras.Variable]:
+    kept = _numbered("model", model.variables)
+    if between_stages:
+        return kept
     return {
-        **_numbered("model", model.variables),
+        **kept,
         **_numbered("metric", model.metrics_variables),
         **_numbered("optimizer", model.optimizer.variables if model.optimizer else ()),
     }
