@@ -28,7 +28,7 @@ from zoo.recipe import Recipe, resolve_recipe
 from zoo.registry import Registry, registry
 from zoo.runs import Run, lock
 from zoo.settings import cache_folder
-from zoo.storage import write_text
+from zoo.storage import remove_leftovers, write_text
 from zoo.training.checkpoints import Checkpoint, Checkpoints
 from zoo.training.loop import Listener, Trainer, Validation
 from zoo.training.stages import active_stages
@@ -86,6 +86,7 @@ def resume(path: Path, options: Options) -> Run:
         if not run.report.exists():
             _write_report(run)
         return run
+    remove_leftovers(run.path)
     plugins = options.plugins or registry()
     recipe = resolve_recipe("", [from_file(run.path / "config.toml")], plugins)
     return _carry_out(recipe, run, options)

@@ -51,6 +51,8 @@ class Progress:
                 self._out.note(f"Run: {event['path']}")
             case "device":
                 self._out.note(f"Device: {event['why']}")
+            case "transfer":
+                self._out.note(f"Weights: {event['copied']} of {event['variables']} carried over")
             case "epoch":
                 self._out.note(epoch_line(event))
 
