@@ -268,3 +268,47 @@ def test_prediction_is_the_members_mean_probability() -> None:
     probability = DetectFraud().decode(logits, {})["probability"]
     expected = np.mean(1 / (1 + np.exp(-logits)), axis=1)
     np.testing.assert_allclose(probability, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("title", ["Logistic regression", "Gradient boosting"])
+def test_baselines_use_categories_as_such(title: str) -> None:
+    generator = np.random.default_rng(0)
+    shops = generator.integers(0, 20, 4000)
+    label = (generator.random(4000) < np.where(shops % 2, 0.6, 0.1)).astype(np.int8)
+    batch = {
+        "number": generator.normal(size=(4000, 1)).astype(np.float32),
+        "category": np.char.add("shop ", shops.astype(str))[:, None].astype(object),
+        "label": label,
+    }
+    train, test = ({k: v[half] for k, v in batch.items()} for half in np.split(np.arange(4000), 2))
+    preprocessing = _fit(train, numbers=("amount",), categories=("shop",))
+    found = DetectFraud().baselines(preprocessing)[title](train, test)["probability"]
+    assert zoo.Ranking(test["label"], found).roc_auc(np.ones(2000)) > 0.7
+
+
+def test_categories_are_carried_over_by_value() -> None:
+    source, target = _batch(), _batch(seed=1)
+    target["category"][target["category"] == "phone"] = "app"
+    spaces = [_fit(batch).space for batch in (source, target)]
+    architecture = TabM(members=2, width=8)
+    models = [architecture.build(space) for space in spaces]
+    fresh = models[1].get_layer("category_embedding").tables[0].numpy().copy()
+    assert architecture.transfer(models[0], spaces[0], models[1], spaces[1])
+    given, found = (model.get_layer("category_embedding").tables[0].numpy() for model in models)
+    old, new = (space.inputs["category"].values[0] for space in spaces)
+    for place, value in enumerate(new, start=1):
+        expected = given[old.index(value) + 1] if value in old else fresh[place]
+        np.testing.assert_array_equal(found[place], expected)
+
+
+def test_another_architecture_carries_over_what_it_can(
+    preprocessing: TablePreprocessing, trained: keras.Model
+) -> None:
+    architecture = MLP(width=16)
+    target = architecture.build(preprocessing.space)
+    copied = architecture.transfer(trained, preprocessing.space, target, preprocessing.space)
+    assert 0 < copied < len(target.weights)
+    elsewhere = zoo.Space(inputs={"image": zoo.Tensor((8, 8, 3))}, outputs={})
+    image = keras.Input((8, 8, 3))
+    source = keras.Model(image, keras.layers.Dense(1)(image))
+    assert architecture.transfer(source, elsewhere, target, preprocessing.space) == 0
