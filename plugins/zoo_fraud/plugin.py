@@ -99,9 +99,11 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
                         "name": "adapt",
                         "when": "transfer",
                         "trainable": ["embedding", "head"],
+                        "epochs": 40,
                         "steps": 200,
                     },
-                    {"name": "all", "steps": 1600},
+                    # With few labels, more passes only teach them by heart.
+                    {"name": "all", "epochs": 40, "steps": 1600},
                 ],
             },
             default=True,

@@ -272,6 +272,20 @@ def test_stages_depend_on_where_the_run_starts() -> None:
         active_stages(stages[:1], transfer=False)
 
 
+@pytest.mark.parametrize(
+    ("stage", "steps"),
+    [
+        (Stage(), 70),
+        (Stage(epochs=2.5), 18),
+        (Stage(steps=5000), 5000),
+        (Stage(epochs=3, steps=100), 21),
+        (Stage(epochs=30, steps=100), 100),
+    ],
+)
+def test_stage_ends_with_its_epochs_or_steps(stage: Stage, steps: int) -> None:
+    assert stage.length(steps_per_epoch=7) == steps
+
+
 def test_unknown_part_is_named_with_those_there_are() -> None:
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="head")])
     with pytest.raises(ConfigError) as caught:

@@ -22,8 +22,12 @@ class Stage:
     trainable: tuple[str, ...] = setting(
         ("*",), "Parts of the model that train, as patterns; all others are frozen."
     )
-    epochs: float = setting(10.0, "Passes over the training split; may be a fraction.", minimum=0)
-    steps: int | None = setting(None, "Length in steps, instead of epochs.", minimum=1)
+    epochs: float | None = setting(
+        None, "Passes over the training split; may be a fraction. 10 without steps.", minimum=0
+    )
+    steps: int | None = setting(
+        None, "Steps; with epochs as well, whichever is over first.", minimum=1
+    )
     learning_rate: float | None = setting(None, "Peak learning rate.", minimum=0)
     layer_decay: float = setting(
         1.0, "Learning rate of a part over that of the next nearer to the output.", minimum=0
@@ -31,6 +35,14 @@ class Stage:
     batchnorm: Literal["train", "freeze"] = setting(
         "train", "`freeze` keeps the moving statistics of BatchNormalization."
     )
+
+    def length(self, steps_per_epoch: int) -> int:
+        """Return how many steps the stage has."""
+        if self.epochs is None and self.steps is not None:
+            return self.steps
+        epochs = 10.0 if self.epochs is None else self.epochs
+        length = max(1, round(epochs * steps_per_epoch))
+        return length if self.steps is None else min(length, self.steps)
 
 
 @dataclass(frozen=True, kw_only=True)

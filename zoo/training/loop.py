@@ -112,7 +112,7 @@ class Trainer:
                 # Each stage has an order of its own, reproducible from the run's seed.
                 seed=self.seed * 1000 + index,
             )
-            steps = stage.steps or max(1, round(stage.epochs * order.steps_per_epoch))
+            steps = stage.length(order.steps_per_epoch)
             self._compile(stage, steps)
             loop = _StageLoop(self, stage, order, steps, progress)
             if checkpoint is not None:
