@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    ("errors", "storage", "kinds", "config", "settings"),
+    ("errors", "storage", "kinds", "config", "settings", "startup"),
     ("specs", "components", "hookspecs"),
     ("requirements", "isolation", "discovery", "registry"),
     ("data", "distribution", "inference"),

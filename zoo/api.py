@@ -11,6 +11,7 @@ from zoo.components import Dataset, Finding, Model, Strategy, Task
 from zoo.config import Given, from_environment, from_file, from_settings, parse
 from zoo.registry import Kind, Plugin, Registry, registry
 from zoo.specs import Spec
+from zoo.startup import load_tensorflow
 
 if TYPE_CHECKING:
     from zoo.actions.predict import Predictions
@@ -167,6 +168,7 @@ def resolve(
         ConfigError: a setting is unknown or does not fit.
         UnknownNameError: there is no such recipe or component.
     """
+    load_tensorflow()
     from zoo.recipe import resolve_recipe
 
     direct = [
@@ -221,6 +223,7 @@ def train(
 
 def resume(run: Path | str, *, listeners: Sequence[Listener] = ()) -> Run:
     """Go on with an interrupted run, from its last whole checkpoint."""
+    load_tensorflow()
     from zoo.actions.train import Options
     from zoo.actions.train import resume as carry_on
 
@@ -249,6 +252,7 @@ def load(path: Path | str) -> Bundle:
     Raises:
         StorageError: there is no bundle, or its files were changed.
     """
+    load_tensorflow()
     from zoo.bundle import load as read
 
     return read(path)
@@ -266,9 +270,10 @@ def evaluate(
     Args:
         path: of a run or a bundle.
         data: labelled files; empty for the test split it was trained beside.
-        settings: of the dataset, by name.
+        settings: of the dataset, such as `{"data.history": "last-month.parquet"}`.
         samples: bootstrap samples.
     """
+    load_tensorflow()
     from zoo.actions.evaluate import evaluate as measure
 
     return measure(path, data=data, settings=settings or {}, samples=samples)
@@ -276,7 +281,7 @@ def evaluate(
 
 def predict(
     path: Path | str,
-    data: str,
+    data: Path | str,
     *,
     settings: Mapping[str, Any] | None = None,
     explain: bool = False,
@@ -286,9 +291,10 @@ def predict(
     Args:
         path: of a run or a bundle.
         data: files to predict on.
-        settings: of the dataset, by name.
+        settings: of the dataset, such as `{"data.history": "last-month.parquet"}`.
         explain: say why, where the task can.
     """
+    load_tensorflow()
     from zoo.actions.predict import predict as run
 
     return run(path, data, settings=settings or {}, explain=explain)

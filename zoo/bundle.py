@@ -76,9 +76,17 @@ class Bundle:
         return predictions
 
     def with_dataset(self, **settings: Any) -> Bundle:
-        """Return the bundle with some settings of its dataset changed."""
-        values = {**dump(self.dataset), **settings}
+        """Return the bundle with some settings of its dataset changed.
+
+        Args:
+            settings: by name, such as `history`, or by dotted name, such as `data.history`.
+        """
+        named = {name.removeprefix("data."): value for name, value in settings.items()}
+        values = {**dump(self.dataset), **named}
         return replace(self, dataset=parse(type(self.dataset), values, where="data"))
+
+    def __repr__(self) -> str:
+        return f"Bundle({self.addresses['model']} for {self.addresses['task']})"
 
     def save(self, folder: Path, card: str = "") -> Path:
         """Write the bundle as a folder that appears when it is whole.

@@ -41,6 +41,20 @@ _NOT_CONTENT = ("path", "schema", "history", "memory_gb")
 """Settings that do not change the examples of equal files."""
 
 
+_NO_AMOUNT = Finding(
+    "warning",
+    "no-amount",
+    "No column holds the amount, so nothing is known of unusual amounts and of cost.",
+    hint="If there is such a column, name it: --set data.amount=COLUMN.",
+)
+_NO_HISTORY = Finding(
+    "warning",
+    "no-history",
+    "Transactions are judged by what came before them, and nothing from before these is given.",
+    hint="Give the weeks before: --set data.history=FILE.",
+)
+
+
 class Source(NamedTuple):
     """A table and what its user says of it.
 
@@ -141,6 +155,8 @@ class TransactionData(Dataset, SplitSettings):
         examples = features.read(rows)
         if np.any(examples.columns["label"] < 0):
             del examples.columns["label"]
+        if not self.history:
+            notes.append(_NO_HISTORY)
         found = [*notes, *unused, *checks.intake_findings(new.intake, schema, shown=None)]
         return self._with_history(features, {path: rows}, {path: examples})[path], found
 
@@ -178,10 +194,14 @@ class TransactionData(Dataset, SplitSettings):
             features = compute(connection, standard, schema, self.feature_settings(seed), cache)
             rows = connection.read_parquet(str(standard.path))
             found = checks.table_findings(rows, schema) if features.rows else []
+        if not features.rows and standard.intake.bad_count:
+            raise bad_rows_error(standard.intake)
         if not features.rows:
             raise DataError(f"{source.path} holds no transaction that can be used.")
         noticed = checks.intake_findings(standard.intake, schema)
         findings = [*notes, *unused, *noticed, *found]
+        if not schema.amount:
+            findings.append(_NO_AMOUNT)
         return _Prepared(table, schema, features, findings)
 
     def feature_settings(self, seed: int) -> FeatureSettings:

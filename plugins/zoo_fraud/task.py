@@ -158,6 +158,8 @@ class DetectFraud(zoo.Task):
                 "probability": round(float(predictions["probability"][row]), 6),
                 "alert": bool(predictions["alert"][row]),
             }
+            if batch["card"][row] != batch["id"][row]:
+                record["card"] = _plain(batch["card"][row])
             if "reasons" in predictions:
                 record["reasons"] = predictions["reasons"][row]
             yield record

@@ -19,10 +19,10 @@ import pytest
 import zoo
 from zoo.cli import main
 from zoo.cli.output import Output, Table
-from zoo.cli.startup import hold_back_stderr
 from zoo.errors import DivergedError, ExitCode, StorageError
 from zoo.isolation import HEAVY
 from zoo.registry import Registry
+from zoo.startup import hold_back_stderr
 
 Install = Callable[..., None]
 Capture = pytest.CaptureFixture[str]

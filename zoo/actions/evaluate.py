@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from zoo import bundle as bundles
 from zoo.actions.measure import measure_bundle
+from zoo.components import Finding
 from zoo.data.examples import all_rows
 from zoo.errors import DataError
 from zoo.recipe import EvaluationConfig
@@ -34,8 +36,9 @@ def evaluate(
     """
     bundle = bundles.load(path).with_dataset(**settings)
     config = EvaluationConfig(samples=samples, batch_size=bundle.about["batch_size"])
+    findings: list[Finding] = []
     if data:
-        examples, findings = bundle.dataset.read(data, cache=cache_folder())
+        examples, findings = bundle.dataset.read(str(data), cache=cache_folder())
         if not len(examples):
             raise DataError(
                 f"No example in {data} can be read: {findings[0].message if findings else 'empty'}",
@@ -58,4 +61,4 @@ def evaluate(
             )
         examples, split = loaded.splits["test"], "test"
     evaluation, _ = measure_bundle(bundle, examples, config, split=split)
-    return evaluation
+    return {**evaluation, "findings": [asdict(finding) for finding in findings]}

@@ -83,7 +83,7 @@ def check_suffix(path: Path) -> None:
 
 
 def predict(
-    path: Path | str, data: str, *, settings: Mapping[str, Any], explain: bool
+    path: Path | str, data: Path | str, *, settings: Mapping[str, Any], explain: bool
 ) -> Predictions:
     """Predict on files with a bundle.
 
@@ -97,7 +97,7 @@ def predict(
         DataError: nothing in `data` can be read.
     """
     bundle = bundles.load(path).with_dataset(**settings)
-    examples, findings = bundle.dataset.read(data, cache=cache_folder())
+    examples, findings = bundle.dataset.read(str(data), cache=cache_folder())
     if not len(examples):
         lines = [f"{finding.where}: {finding.message}" for finding in findings[:10]]
         raise DataError("\n".join([f"Nothing in {data} can be predicted on.", *lines]))

@@ -228,8 +228,8 @@ def _declared(kind: str, address: str, spec: Spec) -> dict[str, Any]:
 def _settings(kind: Kind, address: str, out: Output) -> dict[str, list[dict[str, Any]]]:
     """Return the settings of a component, or of all that a recipe uses, by their owner."""
     from zoo.cli.settings import component_settings, recipe_settings
-    from zoo.cli.startup import load_tensorflow
     from zoo.registry import registry
+    from zoo.startup import load_tensorflow
 
     plugin = registry().plugin(address.partition("/")[0])
     if plugin.status != "ok":

@@ -160,7 +160,7 @@ def _existing(path: Path) -> Path:
 
 
 def _devices() -> list[dict[str, str]]:
-    from zoo.cli.startup import hold_back_stderr, load_tensorflow
+    from zoo.startup import hold_back_stderr, load_tensorflow
 
     load_tensorflow()
     with hold_back_stderr():

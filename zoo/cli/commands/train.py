@@ -80,8 +80,8 @@ def register(commands: Commands) -> None:
 def resolve(arguments: argparse.Namespace) -> Recipe:
     """Return the recipe that the options describe, ready to be carried out."""
     from zoo import api
-    from zoo.cli.startup import load_tensorflow
     from zoo.registry import registry
+    from zoo.startup import load_tensorflow
 
     settings = given_settings(arguments)
     if arguments.recipe:  # a slip in its name shows before TensorFlow is imported
@@ -140,8 +140,8 @@ def _train(arguments: argparse.Namespace, out: Output) -> None:
 
 def _check_resume(arguments: argparse.Namespace) -> None:
     """Raise unless there is a run to go on with, and no option that would change it."""
-    from zoo.cli.startup import load_tensorflow
     from zoo.runs import Run
+    from zoo.startup import load_tensorflow
 
     parser = arguments.parser
     changed = [

@@ -59,17 +59,19 @@ def _add_trained(parser: Parser) -> None:
 
 def _evaluate(arguments: argparse.Namespace, out: Output) -> None:
     from zoo import api
-    from zoo.cli.startup import load_tensorflow
+    from zoo.startup import load_tensorflow
 
     settings = dataset_settings(arguments.settings)
     load_tensorflow()
     evaluation = api.evaluate(arguments.path, data=arguments.data, settings=settings)
+    for finding in evaluation["findings"]:
+        out.warn(f"{finding['level']}: {finding['where']}: {finding['message']} {finding['hint']}")
     out.data(evaluation, *results(evaluation))
 
 
 def _predict(arguments: argparse.Namespace, out: Output) -> None:
     from zoo import api
-    from zoo.cli.startup import load_tensorflow
+    from zoo.startup import load_tensorflow
 
     settings = dataset_settings(arguments.settings)
     load_tensorflow()
@@ -81,7 +83,7 @@ def _predict(arguments: argparse.Namespace, out: Output) -> None:
         arguments.path, arguments.data, settings=settings, explain=arguments.explain
     )
     for finding in found.findings:
-        out.warn(f"{finding.level}: {finding.where}: {finding.message}")
+        out.warn(f"{finding.level}: {finding.where}: {finding.message} {finding.hint}")
     value: dict[str, Any] = {"findings": [asdict(finding) for finding in found.findings]}
     if not arguments.out:
         out.data({"predictions": found.records, **value}, "\n".join(found.lines()))
