@@ -41,6 +41,7 @@ def main() -> None:
                 "data.label_share": share,
                 "evaluation.baselines": False,
                 "evaluation.samples": 0,
+                "train.validate_every": 1000,  # the last weights are kept, so none is needed
             }
             scratch, transfer = (
                 [value(train(path, settings, seed, weights, runs)) for seed in seeds]

@@ -94,16 +94,24 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
                 "train.learning_rate": 4e-3,
                 "train.weight_decay": 1e-4,
                 "train.keep": "last",
+                # At most 40 passes: with few labels, more only teach them by heart.
                 "train.stages": [
                     {
                         "name": "adapt",
                         "when": "transfer",
                         "trainable": ["embedding", "head"],
+                        "learning_rate": 3e-4,
                         "epochs": 40,
                         "steps": 200,
                     },
-                    # With few labels, more passes only teach them by heart.
-                    {"name": "all", "epochs": 40, "steps": 1600},
+                    {
+                        "name": "tune",
+                        "when": "transfer",
+                        "learning_rate": 3e-4,
+                        "epochs": 40,
+                        "steps": 1600,
+                    },
+                    {"name": "all", "when": "scratch", "epochs": 40, "steps": 1600},
                 ],
             },
             default=True,
