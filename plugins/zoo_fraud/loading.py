@@ -155,9 +155,9 @@ class TransactionData(Dataset, SplitSettings):
         examples = features.read(rows)
         if np.any(examples.columns["label"] < 0):
             del examples.columns["label"]
-        if not self.history:
-            notes.append(_NO_HISTORY)
         found = [*notes, *unused, *checks.intake_findings(new.intake, schema, shown=None)]
+        if not self.history:
+            found.append(_NO_HISTORY)
         return self._with_history(features, {path: rows}, {path: examples})[path], found
 
     def settled(self, info: DatasetInfo) -> Self:
