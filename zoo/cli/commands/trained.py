@@ -11,6 +11,7 @@ from zoo.cli.options import add_set, dataset_settings
 from zoo.cli.output import Output
 from zoo.cli.parser import Commands, Parser
 from zoo.cli.results import results
+from zoo.components import Finding
 
 
 def register(commands: Commands) -> None:
@@ -65,7 +66,7 @@ def _evaluate(arguments: argparse.Namespace, out: Output) -> None:
     load_tensorflow()
     evaluation = api.evaluate(arguments.path, data=arguments.data, settings=settings)
     for finding in evaluation["findings"]:
-        out.warn(f"{finding['level']}: {finding['where']}: {finding['message']} {finding['hint']}")
+        out.warn(_line(Finding(**finding)))
     out.data(evaluation, *results(evaluation))
 
 
@@ -83,7 +84,7 @@ def _predict(arguments: argparse.Namespace, out: Output) -> None:
         arguments.path, arguments.data, settings=settings, explain=arguments.explain
     )
     for finding in found.findings:
-        out.warn(f"{finding.level}: {finding.where}: {finding.message} {finding.hint}")
+        out.warn(_line(finding))
     value: dict[str, Any] = {"findings": [asdict(finding) for finding in found.findings]}
     if not arguments.out:
         out.data({"predictions": found.records, **value}, "\n".join(found.lines()))
@@ -98,3 +99,9 @@ def _report(arguments: argparse.Namespace, out: Output) -> None:
 
     path = api.report(arguments.path)
     out.data({"report": path}, str(path))
+
+
+def _line(finding: Finding) -> str:
+    """Return a finding as one line: level, place, message and advice, as far as given."""
+    said = f"{finding.message} {finding.hint}".rstrip()
+    return ": ".join(part for part in (finding.level, finding.where, said) if part)
