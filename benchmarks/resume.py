@@ -16,8 +16,8 @@ from pathlib import Path
 SETTINGS = [
     "data.cards=500",
     "train.checkpoint_seconds=0.5",
-    "train.stages=[{name = 'first', steps = 3000, trainable = ['embedding', 'head']}, "
-    "{name = 'all', steps = 3000}]",
+    "train.stages=[{name = 'first', steps = 600, trainable = ['embedding', 'head']}, "
+    "{name = 'all', steps = 600}]",
     "evaluation.baselines=false",
     "evaluation.samples=10",
 ]
