@@ -76,7 +76,8 @@ def compare(title: str, path: str, settings: dict[str, Any], seeds: Sequence[int
             model = xgboost.XGBClassifier(random_state=seed, n_jobs=2, **options)
             model.fit(train["number"], train["label"])
             probability = model.predict_proba(test["number"])[:, 1]
-            return measure(recipe.task, test, {"probability": probability})
+            metrics = recipe.task.metrics(test, {"probability": probability})
+            return measure(metrics, len(probability))
 
         return fit
 

@@ -294,11 +294,11 @@ def _validation(
 
     def validate() -> Validation:
         outputs = encoded_outputs(model, encoded, batch_size)
-        values = measure(task, truth, task.decode(outputs, {}))
+        metrics = task.metrics(truth, task.decode(outputs, {}))
+        values = measure(metrics, len(split))
         if isinstance(loss, keras.losses.Loss):
             value = loss(targets, np.asarray(outputs, np.float32))
             values = {"loss": float(keras.ops.convert_to_numpy(value)), **values}
-        metrics = task.metrics(truth, task.decode(outputs, {}))
         higher = next(each for each in metrics if each.name == task.monitor).higher_is_better
         score = values[task.monitor]
         return Validation(values, score if higher else -score)
