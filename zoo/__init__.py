@@ -32,6 +32,7 @@ _EXPORTS = {
         "train",
     ),
     "zoo.components": (
+        "Augmentation",
         "Baseline",
         "Component",
         "Data",
@@ -71,13 +72,13 @@ _EXPORTS = {
         "ZooError",
         "nearest",
     ),
-    "zoo.data.examples": ("Columns",),
+    "zoo.data.examples": ("Columns", "all_rows", "object_column"),
     "zoo.data.splits": ("split_by_group", "split_by_time", "split_stratified"),
     "zoo.evaluation.ranking": ("Ranking",),
     "zoo.evaluation.calibration": ("expected_calibration_error", "fit_temperature"),
     "zoo.reporting": ("charts",),
     "zoo.settings": ("offline",),
-    "zoo.storage": ("publish_file",),
+    "zoo.storage": ("publish_file", "publish_folder"),
     "zoo.bundle": ("Bundle",),
     "zoo.runs": ("Run",),
 }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.bundle import Bundle
     from zoo.recipe import Recipe
     from zoo.runs import Run
-    from zoo.training.loop import Listener
+    from zoo.training.listeners import Listener
 
 T = TypeVar("T")
 
@@ -270,7 +270,7 @@ def evaluate(
     Args:
         path: of a run or a bundle.
         data: labelled files; empty for the test split it was trained beside.
-        settings: of the dataset, such as `{"data.history": "last-month.parquet"}`.
+        settings: of the dataset or the task, such as `{"data.history": "last-month.parquet"}`.
         samples: bootstrap samples.
     """
     load_tensorflow()
@@ -291,8 +291,11 @@ def predict(
     Args:
         path: of a run or a bundle.
         data: files to predict on.
-        settings: of the dataset, such as `{"data.history": "last-month.parquet"}`.
+        settings: of the dataset or the task, such as `{"data.history": "last-month.parquet"}`.
         explain: say why, where the task can.
+
+    Returns:
+        records, columns and findings; its `write` makes a file or a folder of them.
     """
     load_tensorflow()
     from zoo.actions.predict import predict as run

@@ -20,9 +20,10 @@ import keras
 
 from zoo import __version__
 from zoo.components import Batch, Dataset, Examples, Model, Preprocessing, Task
-from zoo.config import dump, parse
+from zoo.config import dump, from_settings, parse, resolve
+from zoo.data.examples import all_rows
 from zoo.errors import StorageError
-from zoo.inference import model_outputs
+from zoo.inference import Sweep
 from zoo.registry import Kind, Registry, registry
 from zoo.storage import publish_folder, sha256, write_json
 
@@ -62,28 +63,36 @@ class Bundle:
         Args:
             examples: what the bundle's dataset read, or columns of the same names.
             explain: add columns that say why.
-            batch_size: examples at once; by default as many as in the recipe's evaluation.
+            batch_size: examples, or windows of them, at once; by default as many as in the
+                recipe's evaluation.
         """
         batch_size = batch_size or self.about["batch_size"]
-        outputs = model_outputs(self.model, self.preprocessing, examples, batch_size)
-        predictions = self.task.decode(outputs, self.decision)
+        sweep = Sweep(self.task, self.preprocessing, examples, batch_size)
+        predictions = self.task.decode(sweep.outputs(self.model), self.decision)
         if explain:
-            from zoo.data.examples import all_rows
-
             batch = all_rows(examples)
             why = self.task.explain(self.model, self.preprocessing, batch, predictions)
             predictions = {**predictions, **why}
         return predictions
 
-    def with_dataset(self, **settings: Any) -> Bundle:
-        """Return the bundle with some settings of its dataset changed.
+    def with_settings(self, settings: Mapping[str, Any]) -> Bundle:
+        """Return the bundle with some settings of its dataset or its task changed.
+
+        What the task learnt and decided in training stays.
 
         Args:
-            settings: by name, such as `history`, or by dotted name, such as `data.history`.
+            settings: by dotted name, such as `data.history` or `task.tile`; a name without
+                a dot is the dataset's.
+
+        Raises:
+            ConfigError: a setting is unknown or does not fit.
         """
-        named = {name.removeprefix("data."): value for name, value in settings.items()}
-        values = {**dump(self.dataset), **named}
-        return replace(self, dataset=parse(type(self.dataset), values, where="data"))
+        named = {name if "." in name else f"data.{name}": each for name, each in settings.items()}
+        stored = {"data": dump(self.dataset), "task": dump(self.task)}
+        sections = {"data": type(self.dataset), "task": type(self.task)}
+        layers = [from_settings(stored, "bundle.json"), from_settings(named, "settings")]
+        resolved = resolve(sections, layers)
+        return replace(self, dataset=resolved["data"], task=resolved["task"])
 
     def __repr__(self) -> str:
         return f"Bundle({self.addresses['model']} for {self.addresses['task']})"

@@ -54,7 +54,12 @@ class Component:
 
 
 class Examples(Protocol):
-    """Examples that are read by row numbers, many at once."""
+    """Examples that are read by row numbers, many at once.
+
+    Whole columns are held at times, such as for metrics and baselines. So a column of
+    something heavy, such as pictures or sound, holds references to it, which are read
+    when an example is encoded.
+    """
 
     def __len__(self) -> int: ...
 
@@ -273,6 +278,38 @@ class Baseline(Protocol):
         ...
 
 
+class Augmentation(ABC):
+    """Varies training batches in the graph of the input pipeline.
+
+    It must be a pure function of its arguments, so it draws from stateless random
+    operations alone (`tf.random.stateless_uniform` and the like). Then an example is varied
+    alike in whatever batch it comes, and a resumed run sees what an undisturbed one sees.
+    """
+
+    @property
+    def partners(self) -> int:
+        """How many other examples each example is given to be mixed with.
+
+        A class attribute of the same name serves as well.
+        """
+        return 0
+
+    @abstractmethod
+    def __call__(self, inputs: Any, targets: Any, seeds: Any, progress: Any) -> tuple[Any, Any]:
+        """Return the varied inputs and targets, as tensors.
+
+        Args:
+            inputs: the model's inputs by name, each [batch, ...]. With partners each is
+                [batch, 1 + partners, ...], the example itself first; what is returned has
+                no such axis. Partners are drawn by (seed, pass, row) from all training
+                examples. The weight in the loss stays the example's own.
+            targets: as :meth:`Preprocessing.targets` returned them, with the same axes.
+            seeds: int64 [batch, 2], different for each example and pass.
+            progress: float32 scalar from 0 to 1: the share of all steps of the run, over
+                its stages, that are done before this batch.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task(Component, ABC):
     """What a domain's examples, outputs and predictions mean.
@@ -291,30 +328,80 @@ class Task(Component, ABC):
     def prepare(self, train: Examples, info: DatasetInfo) -> Preprocessing:
         """Learn the preprocessing from the training split."""
 
-    @abstractmethod
-    def loss(self) -> Any:
-        """Return the loss to compile with: a `keras.losses.Loss` or a dict of them."""
+    def loss(self) -> Any | None:
+        """Return the loss to compile with: a `keras.losses.Loss` or a dict of them by output.
 
-    def augmentation(self) -> Callable[[Any, Any, Any], tuple[Any, Any]] | None:
-        """Return what varies the training batches, or None.
-
-        It takes inputs, targets and int64 seeds [batch, 2] as TensorFlow tensors, runs in
-        the input pipeline's graph, and must draw from stateless random operations with
-        those seeds alone, so that an example is varied alike in whatever batch it comes.
+        None, the default, where each model brings its own; see :meth:`Model.loss`.
         """
         return None
 
-    @abstractmethod
-    def decode(self, outputs: Any, decision: Mapping[str, float]) -> Batch:
-        """Turn a model's raw outputs into predictions in the domain's own terms.
+    def augmentation(self) -> Augmentation | None:
+        """Return what varies the training batches, or None."""
+        return None
+
+    # From examples to outputs: windows are encoded, outputs are reduced, then restored.
+
+    def windows(self, examples: Examples, preprocessing: Preprocessing) -> Examples:
+        """Return what the network sees of examples: by default the examples themselves.
+
+        A large picture may become several tiles, a long recording several stretches; their
+        columns are then cut as well, so that they can be trained on.
+        """
+        return examples
+
+    def reduce(self, outputs: Any, preprocessing: Preprocessing) -> Any:
+        """Return what is kept of one batch's raw outputs: by default all.
+
+        The raw outputs of a whole split are never held. What is kept has to suffice for
+        :meth:`restore`, :meth:`decode` and :meth:`tune`.
 
         Args:
-            outputs: what `model.predict` returned.
+            outputs: an array [batch, ...] or a dict of them; float32 where the network
+                computed in fewer bits. The batch may be filled up with copies of its last
+                window.
+            preprocessing: what encoded the windows.
+
+        Returns:
+            an array or a dict of arrays, whose first axis is the batch.
+        """
+        return outputs
+
+    def restore(
+        self, outputs: Any, windows: Batch, examples: Batch, preprocessing: Preprocessing
+    ) -> Any:
+        """Return the outputs with one row an example again, in the example's own terms.
+
+        Such as boxes in pixels of the whole picture, merged over its tiles.
+
+        Args:
+            outputs: what :meth:`reduce` kept, of all windows in order.
+            windows: the windows, whole columns.
+            examples: the examples, whole columns.
+            preprocessing: what encoded the windows.
+        """
+        return outputs
+
+    @abstractmethod
+    def decode(self, outputs: Any, decision: Mapping[str, float]) -> Batch:
+        """Turn a model's outputs into predictions in the domain's own terms.
+
+        Args:
+            outputs: what :meth:`restore` returned.
             decision: what :meth:`tune` chose; empty before that.
         """
 
     def tune(self, truth: Batch, outputs: Any) -> dict[str, float]:
-        """Choose thresholds, temperature and the like on the validation split alone."""
+        """Choose thresholds, temperature and the like on the validation split alone.
+
+        Args:
+            truth: the labelled examples, whole columns.
+            outputs: what :meth:`restore` returned for them.
+
+        Returns:
+            values by name, which :meth:`decode` is given and the report shows. A task that
+            calibrates adds its calibration error on validation before and after, as
+            `calibration_before` and `calibration_after`; the report shows them apart.
+        """
         return {}
 
     @abstractmethod
@@ -353,6 +440,15 @@ class Task(Component, ABC):
     def records(self, batch: Batch, predictions: Batch) -> Iterator[dict[str, Any]]:
         """Yield one JSON-able record for each example, as `predict` writes them."""
 
+    def files(self, batch: Batch, predictions: Batch, folder: Path) -> None:
+        """Write predictions in the field's own formats, when `predict` writes a folder.
+
+        Args:
+            batch: the examples, whole columns.
+            predictions: what was predicted for them.
+            folder: where to write; the core adds `predictions.jsonl` and `findings.jsonl`.
+        """
+
 
 @dataclass(frozen=True, kw_only=True)
 class Model(Component, ABC):
@@ -368,6 +464,17 @@ class Model(Component, ABC):
         Stages say by these names what trains, and layer-wise decay counts them.
         """
         return [(layer.name, [layer]) for layer in model.layers if layer.weights]
+
+    def loss(self, space: Space) -> Any | None:
+        """Return a loss that only this architecture trains with, or None for the task's.
+
+        Args:
+            space: what the model was built from.
+
+        Returns:
+            a `keras.losses.Loss` or a dict of them by output.
+        """
+        return None
 
     def load_preset(self, handle: str, model: keras.Model) -> None:
         """Start `model` from published weights.
@@ -386,22 +493,22 @@ class Model(Component, ABC):
 
     def transfer(
         self, source: keras.Model, source_space: Space, target: keras.Model, space: Space
-    ) -> int:
+    ) -> list[str]:
         """Start `target` from a trained `source` whose space may differ.
 
         The default copies the variables of equal path and shape. An architecture with
         named features or classes overrides it to copy those that both have.
 
         Returns:
-            how many variables of `target` start from `source`, at least in part.
+            the paths of the variables of `target` that start from `source`, at least in part.
         """
         known = {weight.path: weight for weight in source.weights}
-        copied = 0
+        copied = []
         for weight in target.weights:
             match = known.get(weight.path)
             if match is not None and tuple(match.shape) == tuple(weight.shape):
                 weight.assign(match)
-                copied += 1
+                copied.append(weight.path)
         return copied
 
 

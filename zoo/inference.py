@@ -2,25 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from zoo.components import Examples, Preprocessing
-from zoo.data.examples import EncodedExamples, map_arrays
+from zoo.components import Examples, Preprocessing, Task
+from zoo.data.examples import EncodedExamples, all_rows, map_arrays
 from zoo.data.pipeline import prediction_batches
 
 
-def model_outputs(
-    model: keras.Model, preprocessing: Preprocessing, examples: Examples, batch_size: int
-) -> Any:
-    """Return the raw outputs for all examples, in order: an array or a dict of arrays."""
-    encoded = EncodedExamples(examples, preprocessing)
-    return encoded_outputs(model, encoded, batch_size)
+class Sweep:
+    """Takes networks over all of some examples: windows, outputs, and back to examples.
+
+    The raw outputs of one batch are held at a time, whatever the size of the split.
+
+    Args:
+        task: makes windows of examples, reduces outputs and restores them.
+        preprocessing: encodes the windows.
+        examples: what to run over; at least one.
+        batch_size: windows at once, over all replicas.
+        memory_limit: bytes that the encoded windows may take to be kept between two runs.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        preprocessing: Preprocessing,
+        examples: Examples,
+        batch_size: int,
+        memory_limit: int = 0,
+    ) -> None:
+        windows = task.windows(examples, preprocessing)
+        self._task = task
+        self._batch_size = batch_size
+        self._encoded = EncodedExamples(windows, preprocessing, memory_limit)
+        self._examples = all_rows(examples)
+        self._windows = self._examples if windows is examples else all_rows(windows)
+
+    def outputs(self, model: keras.Model) -> Any:
+        """Return a network's outputs as `Task.decode` and `Task.tune` take them."""
+        return self._restored([self._kept(outputs, rows) for rows, outputs in self._raw(model)])
+
+    def outputs_and_loss(self, model: keras.Model, loss: Any) -> tuple[Any, float]:
+        """Return a network's outputs, and its mean loss over the windows.
+
+        Args:
+            model: the network.
+            loss: what it trains with: a `keras.losses.Loss` or a dict of them by output.
+        """
+        kept, total = [], 0.0
+        for rows, outputs in self._raw(model):
+            kept.append(self._kept(outputs, rows))
+            targets, weights = self._encoded.targets(rows)
+            total += len(rows) * loss_value(loss, targets, _first(outputs, len(rows)), weights)
+        return self._restored(kept), total / len(self._encoded)
+
+    def _raw(self, model: keras.Model) -> Iterator[tuple[np.ndarray, Any]]:
+        """Yield the rows of each batch, and the network's outputs for the batch, filled up."""
+        batches = prediction_batches(self._encoded, self._batch_size)
+        # Each replica computes its share of a batch that was distributed, as in `fit`.
+        shared = model.distribute_strategy.experimental_distribute_dataset(batches)
+        for number, inputs in enumerate(shared):
+            start = number * self._batch_size
+            rows = np.arange(start, min(start + self._batch_size, len(self._encoded)))
+            yield rows, map_arrays(model.predict_on_batch(inputs), _at_least_float32)
+
+    def _kept(self, outputs: Any, rows: np.ndarray) -> Any:
+        """Return what the task keeps of one batch's outputs, without what filled it up."""
+        return _first(self._task.reduce(outputs, self._encoded.preprocessing), len(rows))
+
+    def _restored(self, kept: list[Any]) -> Any:
+        outputs: Any
+        if isinstance(kept[0], Mapping):
+            outputs = {name: np.concatenate([each[name] for each in kept]) for name in kept[0]}
+        else:
+            outputs = np.concatenate(kept)
+        preprocessing = self._encoded.preprocessing
+        return self._task.restore(outputs, self._windows, self._examples, preprocessing)
 
 
-def encoded_outputs(model: keras.Model, examples: EncodedExamples, batch_size: int) -> Any:
-    """As :func:`model_outputs`, of examples that are encoded already."""
-    outputs = model.predict(prediction_batches(examples, batch_size), verbose=0)
-    return map_arrays(outputs, lambda array: np.asarray(array[: len(examples)]))
+def _first(part: Any, count: int) -> Any:
+    return map_arrays(part, lambda array: np.asarray(array)[:count])
+
+
+def loss_value(loss: Any, targets: Any, outputs: Any, weights: np.ndarray) -> float:
+    """Return the loss of a batch, as training has it; that of several outputs is their sum."""
+    if isinstance(loss, Mapping):
+        return sum(
+            loss_value(each, targets[name], outputs[name], weights) for name, each in loss.items()
+        )
+    return float(keras.ops.convert_to_numpy(loss(targets, outputs, sample_weight=weights)))
+
+
+def _at_least_float32(array: Any) -> np.ndarray:
+    """Return an array of bfloat16 or float16 as float32, and any other as it is."""
+    array = np.asarray(array)
+    return array.astype(np.float32) if array.dtype.name in ("bfloat16", "float16") else array

@@ -67,7 +67,7 @@ class TableModel(zoo.Model):
         source_space: zoo.Space,
         target: keras.Model,
         space: zoo.Space,
-    ) -> int:
+    ) -> list[str]:
         """Carry weights over, feature by feature where the tables' columns differ.
 
         Features are matched by name, and categories by value. Those that only the target
@@ -75,7 +75,7 @@ class TableModel(zoo.Model):
         """
         matches = _matches(source_space, space)
         known = {weight.path: weight for weight in source.weights}
-        copied = 0
+        copied = []
         for weight in target.weights:
             if weight.path.endswith("/edges"):
                 continue
@@ -84,10 +84,11 @@ class TableModel(zoo.Model):
             if match is None or match.shape[1:] != weight.shape[1:]:
                 continue
             if rows is not None:
-                copied += _copy_rows(match, weight, rows)
-            elif match.shape == weight.shape:
+                carried = _copy_rows(match, weight, rows)
+            elif carried := match.shape == weight.shape:
                 weight.assign(match)
-                copied += 1
+            if carried:
+                copied.append(weight.path)
         return copied
 
 

@@ -152,6 +152,8 @@ class Classify(zoo.Task):
     monitor: ClassVar[str] = "auc"
     preprocessing: ClassVar[type[zoo.Preprocessing]] = Scaling
 
+    unit: float = zoo.setting(1.0, "What scores are counted in.")
+
     def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> Scaling:
         return Scaling(train[np.arange(len(train))]["point"].mean(axis=0))
 
@@ -160,7 +162,8 @@ class Classify(zoo.Task):
 
     def decode(self, outputs: Any, decision: Mapping[str, float]):
         score = np.asarray(outputs, np.float64)[:, 0]
-        return {"score": score, "label": score >= decision.get("threshold", 0.0)}
+        label = score >= decision.get("threshold", 0.0)
+        return {"score": score / self.unit, "label": label}
 
     def tune(self, truth, outputs):
         return {"threshold": float(np.median(outputs))}
@@ -179,6 +182,11 @@ class Classify(zoo.Task):
     def records(self, batch, predictions) -> Iterator[dict[str, Any]]:
         for score in predictions["score"]:
             yield {"score": float(score)}
+
+    def files(self, batch, predictions, folder: Path) -> None:
+        pairs = zip(batch["point"], predictions["label"], strict=True)
+        lines = [f"{x:g} {y:g} {int(label)}" for (x, y), label in pairs]
+        (folder / "points.txt").write_text("\n".join(lines))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 import toy
 
 import zoo
 from zoo.registry import registry
+
+# How fast an example is says something of the machine and what else it does, not of the code.
+hypothesis.settings.register_profile("any speed", deadline=None)
+hypothesis.settings.load_profile("any speed")
 
 
 @pytest.fixture

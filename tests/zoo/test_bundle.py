@@ -16,6 +16,7 @@ import toy
 
 import zoo
 from zoo.errors import ConfigError, DataError, StorageError
+from zoo.storage import read_lines
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 
@@ -147,6 +148,46 @@ def test_predictions_are_not_written_in_an_unknown_format(
 ) -> None:
     with pytest.raises(ConfigError, match=r"\.xlsx"):
         zoo.predict(toy_run.path, str(points)).write(tmp_path / "out.xlsx")
+
+
+def test_a_folder_of_predictions_holds_the_formats_of_the_field(
+    toy_run: zoo.Run, points: Path, tmp_path: Path
+) -> None:
+    points.write_text(points.read_text() + "\nnot a point")
+    predictions = zoo.predict(toy_run.path, str(points))
+    folder = predictions.write(tmp_path / "found")
+    assert read_lines(folder / "predictions.jsonl") == predictions.records
+    (finding,) = read_lines(folder / "findings.jsonl")
+    assert finding["where"] == f"{points}, line 17"
+    assert len((folder / "points.txt").read_text().splitlines()) == 16
+
+
+def test_a_folder_that_holds_something_is_not_written_over(
+    toy_run: zoo.Run, points: Path, tmp_path: Path
+) -> None:
+    predictions = zoo.predict(toy_run.path, str(points))
+    (tmp_path / "empty").mkdir()
+    assert (predictions.write(tmp_path / "empty") / "points.txt").exists()
+    with pytest.raises(ConfigError, match="not empty"):
+        predictions.write(tmp_path / "empty")
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(ConfigError, match="a file has this name"):
+        predictions.write(tmp_path / "taken")
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_settings_of_the_task_can_change_after_training(toy_run: zoo.Run, points: Path) -> None:
+    plain = zoo.predict(toy_run.path, str(points)).columns["score"]
+    halved = zoo.predict(toy_run.path, str(points), settings={"task.unit": 2.0})
+    np.testing.assert_allclose(halved.columns["score"], plain / 2)
+    bundle = zoo.load(toy_run.path).with_settings({"count": 5, "task.unit": 3.0})
+    assert (bundle.dataset.count, bundle.task.unit) == (5, 3.0)
+
+
+@pytest.mark.parametrize("name", ["task.unti", "data.cuont", "cuont", "model.width", "seed.x"])
+def test_unknown_settings_of_a_bundle_are_refused(toy_run: zoo.Run, name: str) -> None:
+    with pytest.raises(ConfigError, match=name.rpartition(".")[0] or name):
+        zoo.load(toy_run.path).with_settings({name: 1})
 
 
 def test_evaluate_repeats_the_runs_own_figures(toy_run: zoo.Run) -> None:

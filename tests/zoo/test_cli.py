@@ -351,7 +351,9 @@ def test_a_bug_of_a_plugin_shows_its_own_traceback(
 
 def test_resume_goes_on_with_a_run(toy_run: zoo.Run, capsys: Capture) -> None:
     assert main(["train", "--resume", str(toy_run.path), "--json"]) == ExitCode.OK
-    assert written(capsys)["run"] == str(toy_run.path)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["run"] == str(toy_run.path)
+    assert f"{toy_run.path} is finished: there was nothing left to do." in err
 
 
 # With a trained model
@@ -385,13 +387,24 @@ def test_predict_writes_a_file(toy_run: zoo.Run, points: Path, capsys: Capture) 
     assert len(list(csv.DictReader(target.open()))) == 16
 
 
+def test_predict_writes_a_folder(toy_run: zoo.Run, points: Path, capsys: Capture) -> None:
+    target = points.with_name("found")
+    arguments = ["predict", str(toy_run.path), str(points), "-o", str(target), "--json"]
+    assert main([*arguments, "--set", "task.unit=2"]) == ExitCode.OK
+    assert written(capsys) == {"folder": str(target), "predictions": 16, "findings": []}
+    names = {"predictions.jsonl", "findings.jsonl", "points.txt"}
+    assert {path.name for path in target.iterdir()} == names
+    assert main(arguments) == ExitCode.USAGE
+    assert "not empty" in capsys.readouterr().err
+
+
 def test_the_settings_of_the_dataset_can_be_changed(
     toy_run: zoo.Run, points: Path, capsys: Capture
 ) -> None:
     arguments = ["predict", str(toy_run.path), str(points)]
     assert main([*arguments, "--set", "data.count=5"]) == ExitCode.OK
     assert main([*arguments, "--set", "data.cuont=5"]) == ExitCode.USAGE
-    assert "'count'" in capsys.readouterr().err
+    assert "'data.count'" in capsys.readouterr().err
 
 
 def test_report_prints_its_path(toy_run: zoo.Run, capsys: Capture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 import toy
 
@@ -18,35 +19,130 @@ def _examples(count: int) -> EncodedExamples:
     return EncodedExamples(columns, toy.Scaling(np.zeros(2)))
 
 
-def _noise(inputs, targets, seeds):
-    noise = tf.map_fn(
+class _Noise(zoo.Augmentation):
+    """Adds noise to each point."""
+
+    def __call__(self, inputs, targets, seeds, progress):
+        return {"point": inputs["point"] + _normal(seeds)}, targets
+
+
+class _Mix(zoo.Augmentation):
+    """Adds noise to the mean of each point and two others, the more the later it is."""
+
+    partners = 2
+
+    def __call__(self, inputs, targets, seeds, progress):
+        point = tf.reduce_mean(inputs["point"], axis=1) + progress * _normal(seeds)
+        return {"point": point}, tf.reduce_mean(targets, axis=1)
+
+
+class _Apart(zoo.Augmentation):
+    """Shows an example beside its partners, and how far the run is."""
+
+    partners = 3
+
+    def __call__(self, inputs, targets, seeds, progress):
+        count = tf.shape(targets)[0]
+        point = tf.reshape(inputs["point"], (count, 8))
+        return {"point": point, "progress": tf.fill([count], progress)}, targets
+
+
+def _normal(seeds: tf.Tensor) -> tf.Tensor:
+    return tf.map_fn(
         lambda seed: tf.random.stateless_normal((2,), seed), seeds, fn_output_signature=tf.float32
     )
-    return {"point": inputs["point"] + noise}, targets
 
 
-def _points(**options) -> list[np.ndarray]:
+def _points(augment: zoo.Augmentation | None = None, **options) -> list[np.ndarray]:
     order = Order(10, 4, seed=1)
-    batches = training_batches(_examples(10), order, augment=_noise, **options)
+    augment = augment or _Noise()
+    batches = training_batches(
+        _examples(10), order, augment=augment, progress=lambda step: step / 9, **options
+    )
     return [inputs["point"] for inputs, _, _ in batches.as_numpy_iterator()]
 
 
-def test_a_stream_begun_later_goes_on_as_the_whole_one() -> None:
-    whole = _points(start=0, steps=9)
+@pytest.mark.parametrize("augment", [_Noise(), _Mix()])
+def test_a_stream_begun_later_goes_on_as_the_whole_one(augment: zoo.Augmentation) -> None:
+    whole = _points(augment, start=0, steps=9)
     for start in (1, 4, 8):
-        for one, other in zip(whole[start:], _points(start=start, steps=9 - start), strict=True):
+        rest = _points(augment, start=start, steps=9 - start)
+        for one, other in zip(whole[start:], rest, strict=True):
             assert np.array_equal(one, other)
 
 
 def test_augmentation_follows_the_example_not_its_batch() -> None:
     """The same rows in batches of another size are augmented alike."""
     small = np.concatenate(_points(start=0, steps=5))
-    large = training_batches(_examples(10), Order(10, 10, seed=1), start=0, steps=2, augment=_noise)
+    large = training_batches(
+        _examples(10), Order(10, 10, seed=1), start=0, steps=2, augment=_Noise()
+    )
     large = np.concatenate([inputs["point"] for inputs, _, _ in large.as_numpy_iterator()])
     assert np.array_equal(small, large)
     assert not np.array_equal(
         large[:10][np.argsort(large[:10, 0])], large[10:][np.argsort(large[10:, 0])]
     )
+
+
+def _beside(batch_size: int, steps: int, memory_limit: int = 0) -> list[tuple]:
+    """Return batches of examples beside their partners."""
+    examples = EncodedExamples(
+        _examples(10).examples, toy.Scaling(np.zeros(2)), memory_limit=memory_limit
+    )
+    order = Order(10, batch_size, seed=1)
+    batches = training_batches(examples, order, start=0, steps=steps, augment=_Apart())
+    return list(batches.as_numpy_iterator())
+
+
+def test_partners_come_after_the_example_with_their_targets() -> None:
+    rows, _ = Order(10, 10, seed=1).batch(0)
+    ((inputs, targets, weights),) = _beside(10, 1)
+    shown = inputs["point"].reshape(10, 4, 2)[:, :, 0] / 2
+    assert np.array_equal(shown[:, 0], rows)
+    assert set(shown.ravel()) <= set(range(10))
+    assert np.array_equal(targets[:, :, 0], shown % 2)
+    assert weights.shape == (10,)
+
+
+def test_partners_follow_the_example_not_its_batch() -> None:
+    small = np.concatenate([inputs["point"] for inputs, _, _ in _beside(4, 5)])
+    large = np.concatenate([inputs["point"] for inputs, _, _ in _beside(10, 2)])
+    kept = np.concatenate([inputs["point"] for inputs, _, _ in _beside(10, 2, 2**20)])
+    assert np.array_equal(small, large)
+    assert np.array_equal(large, kept)
+    first, second = (part[np.argsort(part[:, 0])] for part in (large[:10], large[10:]))
+    assert not np.array_equal(first, second)
+
+
+def test_augmentation_is_told_how_far_the_run_is() -> None:
+    order = Order(10, 5, seed=1)
+    share = [
+        inputs["progress"].tolist()
+        for inputs, _, _ in training_batches(
+            _examples(10),
+            order,
+            start=2,
+            steps=2,
+            augment=_Apart(),
+            progress=lambda step: (step + 4) / 8,
+        ).as_numpy_iterator()
+    ]
+    assert share == [[0.75] * 5, [0.875] * 5]
+
+
+def test_memory_is_judged_by_what_object_columns_refer_to() -> None:
+    class Pictures(toy.Scaling):
+        def inputs(self, batch):
+            pictures = np.empty(len(batch["point"]), object)
+            pictures[:] = [np.zeros((100, 100)) for _ in pictures]
+            return {"point": pictures}
+
+    examples, encoded = _examples(10).examples, []
+    for limit in (200_000, 2_000_000):
+        kept = EncodedExamples(examples, Pictures(np.zeros(2)), limit)
+        rows = np.arange(1)
+        encoded.append(kept.inputs(rows)["point"][0] is kept.inputs(rows)["point"][0])
+    assert encoded == [False, True]
 
 
 def test_prediction_covers_every_example_in_order_in_full_batches() -> None:

@@ -10,7 +10,8 @@ import pytest
 from zoo.errors import ConfigError, MissingRequirementError
 from zoo.runs import Run
 from zoo.training.checkpoints import Progress
-from zoo.training.trackers import MLflow, TensorBoard, Tracker
+from zoo.training.listeners import Listener
+from zoo.training.trackers import MLflow, TensorBoard
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def run(tmp_path: Path) -> Run:
     return run
 
 
-def follow(tracker: Tracker, run: Run) -> None:
+def follow(tracker: Listener, run: Run) -> None:
     """Tell a tracker of two stages of four steps each."""
     tracker.on_event({"event": "run", "path": str(run.path)})
     for stage, name in enumerate(("head", "all")):

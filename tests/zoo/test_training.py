@@ -14,11 +14,14 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import toy
 
 import zoo
+from zoo.cli.progress import epoch_line
 from zoo.distribution import distribute
-from zoo.errors import ConfigError, DataError, DivergedError
+from zoo.errors import ConfigError, DataError, DivergedError, PluginError
+from zoo.reporting.wording import carried_over
 from zoo.storage import read_lines
 from zoo.training.checkpoints import Checkpoint, Checkpoints, Progress
 from zoo.training.config import Stage, TrainConfig
@@ -26,6 +29,32 @@ from zoo.training.optimizer import build_optimizer
 from zoo.training.stages import active_stages, learning_rates, set_trainable
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
+
+
+class _Mix(zoo.Augmentation):
+    """Takes the mean of three points, less so the further the run is."""
+
+    partners = 2
+
+    def __call__(self, inputs, targets, seeds, progress):
+        alone, mean = inputs["point"][:, 0], tf.reduce_mean(inputs["point"], axis=1)
+        noise = tf.random.stateless_uniform(tf.shape(alone), seeds[0])
+        return {"point": mean + (alone - mean) * progress * noise}, targets[:, 0]
+
+
+class _Noted(zoo.Augmentation):
+    """Notes how far the run is at each batch."""
+
+    def __init__(self) -> None:
+        self.progress: list[float] = []
+
+    def __call__(self, inputs, targets, seeds, progress):
+        def note(value: np.ndarray) -> np.float32:
+            self.progress.append(float(value))
+            return np.float32(0)
+
+        nothing = tf.ensure_shape(tf.numpy_function(note, [progress], tf.float32), ())
+        return {"point": inputs["point"] + nothing}, targets
 
 
 def _weights(run: zoo.Run) -> list[np.ndarray]:
@@ -115,7 +144,7 @@ def test_killed_at_random_steps_and_resumed_gives_the_same_bits(tmp_path: Path) 
 
 
 def _metrics(run: zoo.Run) -> list[dict[str, object]]:
-    times = {"seconds", "spent"}
+    times = {"seconds", "spent", "examples_per_second"}
     events = read_lines(run.path / "metrics.jsonl")
     return [{k: v for k, v in event.items() if k not in times} for event in events]
 
@@ -148,6 +177,28 @@ def test_interrupted_run_writes_a_checkpoint_and_resumes_exactly(
     assert (path / "report.html").exists()
     resumed = zoo.api.resume(path)
     assert _same(_weights(whole), _weights(resumed))
+
+
+def test_a_run_that_mixes_examples_resumes_exactly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy.Classify, "augmentation", lambda task: _Mix())
+    settings = {**_SLOW, "train.checkpoint_seconds": 1000}
+    whole = zoo.train("toy", runs=tmp_path / "whole", settings=settings)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train("toy", runs=tmp_path, settings=settings, listeners=[_StopAt(1, 7)])
+    (path,) = (each for each in tmp_path.iterdir() if each.name != "whole")
+    assert _same(_weights(whole), _weights(zoo.api.resume(path)))
+
+
+def test_augmentation_is_told_the_share_of_all_stages_that_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = _Noted()
+    monkeypatch.setattr(toy.Classify, "augmentation", lambda task: noted)
+    stages = [{"name": "one", "steps": 3}, {"name": "two", "steps": 5}]
+    zoo.train("toy", runs=tmp_path, settings={"train.stages": stages})
+    assert sorted(noted.progress) == [step / 8 for step in range(8)]
 
 
 class _FailAt(_StopAt):
@@ -235,6 +286,56 @@ def test_weights_that_fit_nowhere_are_refused(tmp_path: Path) -> None:
     other = zoo.train("toy", runs=tmp_path, weights=str(first.path), settings={"model.width": 9})
     transfer = next(each for each in other.events() if each["event"] == "transfer")
     assert (transfer["copied"], transfer["variables"]) == (1, 4)  # the bias of the head
+    assert transfer["parts"] == {
+        "body": {"copied": 0, "variables": 2},
+        "head": {"copied": 1, "variables": 2},
+    }
+    note = "1 of 4 variables carried over (body begins anew, head 1 of 2)"
+    assert carried_over(transfer) == note
+    assert note in other.report.read_text()
+
+
+def test_a_model_may_bring_its_own_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = zoo.train("toy", runs=tmp_path)
+    monkeypatch.setattr(toy.Net, "loss", lambda model, space: keras.losses.MeanSquaredError())
+    own = zoo.train("toy", runs=tmp_path)
+    assert not _same(_weights(plain), _weights(own))
+    monkeypatch.setattr(toy.Classify, "loss", lambda task: None)
+    without = zoo.train("toy", runs=tmp_path)
+    assert _same(_weights(own), _weights(without))
+
+
+def test_a_plugin_without_a_loss_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy.Classify, "loss", lambda task: None)
+    with pytest.raises(PluginError, match="toy/net"):
+        zoo.train("toy", runs=tmp_path)
+
+
+def test_a_validation_tells_the_speed_of_training(toy_run: zoo.Run) -> None:
+    epochs = [event for event in toy_run.events() if event["event"] == "epoch"]
+    assert all(event["examples_per_second"] > 0 for event in epochs)
+    assert "examples per second" in epoch_line(epochs[-1])
+
+
+def test_windows_are_what_is_trained_on_and_examples_what_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def windows(task, examples, preprocessing):
+        return zoo.Columns(examples[np.repeat(np.arange(len(examples)), 2)])
+
+    def restore(task, outputs, windows, examples, preprocessing):
+        assert len(windows["point"]) == len(outputs) == 2 * len(examples["point"])
+        return outputs.reshape(-1, 2).mean(axis=1, keepdims=True)
+
+    plain = zoo.train("toy", runs=tmp_path)
+    monkeypatch.setattr(toy.Classify, "windows", windows)
+    monkeypatch.setattr(toy.Classify, "restore", restore)
+    run = zoo.train("toy", runs=tmp_path)
+    steps = [next(e["steps"] for e in each.events() if "steps" in e) for each in (plain, run)]
+    assert steps == [14, 26]  # 100 or 200 examples in batches of 16, twice
+    assert run.evaluation["examples"] == plain.evaluation["examples"]
 
 
 def test_patience_ends_a_stage_early(tmp_path: Path) -> None:
@@ -348,6 +449,12 @@ def test_two_replicas_learn_what_one_learns(tmp_path: Path) -> None:
     assert zoo.Run(two).about["device"]["replicas"] == 2
     for single, double in zip(_weights(one), _weights(zoo.Run(two)), strict=True):
         np.testing.assert_allclose(single, double, rtol=1e-5, atol=1e-6)
+    measured = [
+        [event["validation"] for event in run.events() if event["event"] == "epoch"]
+        for run in (one, zoo.Run(two))
+    ]
+    for single, double in zip(*measured, strict=True):
+        assert single == pytest.approx(double, rel=1e-4)
 
 
 # Replicas draw dropout masks of their own, and only float32 adds up alike.

@@ -28,13 +28,13 @@ def evaluate(
     Args:
         path: of a run or a bundle.
         data: labelled files; empty for the test split it was trained beside.
-        settings: of the dataset, by name.
+        settings: of the dataset or the task, by dotted name.
         samples: bootstrap samples.
 
     Raises:
         DataError: no example is readable and labelled.
     """
-    bundle = bundles.load(path).with_dataset(**settings)
+    bundle = bundles.load(path).with_settings(settings)
     config = EvaluationConfig(samples=samples, batch_size=bundle.about["batch_size"])
     findings: list[Finding] = []
     if data:

@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.bundle import Bundle
 from zoo.components import Batch, Examples, Figure
-from zoo.data.examples import all_rows
+from zoo.data.examples import Columns, all_rows
 from zoo.evaluation.bootstrap import Bootstrap
 from zoo.evaluation.evaluate import baseline_predictions, compare
 from zoo.recipe import EvaluationConfig
@@ -37,7 +37,7 @@ def measure_bundle(
         the content of `evaluation.json`, and the task's figures.
     """
     truth = all_rows(examples)
-    predictions = bundle.predict(examples, batch_size=config.batch_size)
+    predictions = bundle.predict(Columns(truth), batch_size=config.batch_size)
     systems: dict[str, tuple[str, Batch]] = {bundle.addresses["model"]: ("model", predictions)}
     if train is not None and config.baselines:
         systems |= baseline_predictions(bundle.task, bundle.preprocessing, train, truth)

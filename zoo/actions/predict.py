@@ -5,20 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo import bundle as bundles
-from zoo.components import Batch, Finding
-from zoo.data.examples import all_rows
+from zoo.components import Batch, Finding, Task
+from zoo.data.examples import Columns, all_rows
 from zoo.errors import ConfigError, DataError
 from zoo.settings import cache_folder
-from zoo.storage import write_text
+from zoo.storage import jsonable, publish_folder, write_text
 
 SUFFIXES = (".jsonl", ".json", ".csv")
-"""The formats in which predictions are written."""
+"""The formats in which predictions are written as one file."""
 
 
 @dataclass(frozen=True)
@@ -29,27 +29,49 @@ class Predictions:
         records: one JSON-able record for each readable example, in order.
         findings: what could not be read, and why.
         columns: the predictions as arrays.
+        examples: what was predicted on, as columns.
+        task: writes the field's own formats.
     """
 
     records: list[dict[str, Any]]
     findings: Sequence[Finding]
     columns: Batch
+    examples: Batch
+    task: Task
 
-    def write(self, path: Path) -> Path:
-        """Write the records as `.jsonl`, `.json` or `.csv`.
+    def write(self, path: Path | str) -> Path:
+        """Write the records as a `.jsonl`, `.json` or `.csv` file, or all as a folder.
+
+        A path without a suffix, or of an empty folder, becomes a folder that appears when
+        it is whole: `predictions.jsonl`, `findings.jsonl` with a line for each thing that
+        could not be read, and what the task adds, such as the field's own formats.
+
+        Returns:
+            the path.
 
         Raises:
-            ConfigError: the suffix is another one.
-            StorageError: the file cannot be written.
+            ConfigError: the suffix is another one, or the folder is not empty.
+            StorageError: it cannot be written.
         """
-        check_suffix(path)
+        path = Path(path)
+        check_target(path)
+        if is_folder(path):
+            with publish_folder(path.resolve()) as folder:
+                self._fill(folder)
+            return path
         writers = {".jsonl": self._lines, ".json": self._json, ".csv": self._csv}
         write_text(path, writers[path.suffix]())
         return path
 
     def lines(self) -> Iterator[str]:
         """Yield each record as a line of JSON."""
-        return (json.dumps(record, ensure_ascii=False) for record in self.records)
+        return _json_lines(self.records)
+
+    def _fill(self, folder: Path) -> None:
+        self.task.files(self.examples, self.columns, folder)
+        findings = _json_lines(asdict(finding) for finding in self.findings)
+        write_text(folder / "predictions.jsonl", self._lines())
+        write_text(folder / "findings.jsonl", "".join(f"{line}\n" for line in findings))
 
     def _lines(self) -> str:
         return "".join(f"{line}\n" for line in self.lines())
@@ -73,13 +95,33 @@ class Predictions:
         return text.getvalue()
 
 
-def check_suffix(path: Path) -> None:
+def is_folder(path: Path) -> bool:
+    """Return whether predictions are written as a folder of this name, not as a file."""
+    return path.is_dir() or not path.suffix
+
+
+def check_target(path: Path) -> None:
     """Raise `ConfigError` unless predictions can be written under this name."""
-    if path.suffix not in SUFFIXES:
+    if is_folder(path):
+        if path.is_file():
+            raise ConfigError(
+                f"Cannot write predictions to the folder {path}: a file has this name.",
+                hint=f"Choose another name, or one that ends with {', '.join(SUFFIXES)}.",
+            )
+        if path.is_dir() and any(path.iterdir()):
+            raise ConfigError(
+                f"Cannot write predictions to the folder {path}: it is not empty.",
+                hint="Choose a new folder, or empty this one first.",
+            )
+    elif path.suffix not in SUFFIXES:
         raise ConfigError(
-            f"Cannot write predictions as {path.suffix or 'a file without a suffix'}.",
-            hint=f"Name the file with one of {', '.join(SUFFIXES)}.",
+            f"Cannot write predictions as {path.suffix}.",
+            hint=f"Name a file with one of {', '.join(SUFFIXES)}, or a folder without a suffix.",
         )
+
+
+def _json_lines(values: Iterable[Any]) -> Iterator[str]:
+    return (json.dumps(jsonable(value), ensure_ascii=False) for value in values)
 
 
 def predict(
@@ -90,17 +132,18 @@ def predict(
     Args:
         path: of a run or a bundle.
         data: files to predict on.
-        settings: of the bundle's dataset, by name.
+        settings: of the dataset or the task, by dotted name.
         explain: add what the task says of its reasons.
 
     Raises:
         DataError: nothing in `data` can be read.
     """
-    bundle = bundles.load(path).with_dataset(**settings)
+    bundle = bundles.load(path).with_settings(settings)
     examples, findings = bundle.dataset.read(str(data), cache=cache_folder())
     if not len(examples):
         lines = [f"{finding.where}: {finding.message}" for finding in findings[:10]]
         raise DataError("\n".join([f"Nothing in {data} can be predicted on.", *lines]))
-    columns = bundle.predict(examples, explain=explain)
-    records = list(bundle.task.records(all_rows(examples), columns))
-    return Predictions(records, findings, columns)
+    batch = all_rows(examples)
+    columns = bundle.predict(Columns(batch), explain=explain)
+    records = list(bundle.task.records(batch, columns))
+    return Predictions(records, findings, columns, batch, bundle.task)

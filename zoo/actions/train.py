@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,26 +12,26 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from zoo import bundle as bundles
 from zoo.actions.measure import measure_bundle, store
 from zoo.bundle import Bundle
-from zoo.components import Data, Preprocessing
+from zoo.components import Data, Examples, Preprocessing
 from zoo.config import from_file, to_toml
-from zoo.data.examples import EncodedExamples, all_rows
+from zoo.data.examples import Columns, EncodedExamples, all_rows
 from zoo.distribution import distribute
-from zoo.errors import ConfigError, DataError, DivergedError, StorageError
+from zoo.errors import ConfigError, DataError, DivergedError, PluginError, StorageError
 from zoo.evaluation.evaluate import measure
-from zoo.inference import encoded_outputs, model_outputs
+from zoo.inference import Sweep
 from zoo.recipe import Recipe, resolve_recipe
 from zoo.registry import Registry, registry
 from zoo.runs import Run, lock
 from zoo.settings import cache_folder
 from zoo.storage import remove_leftovers, write_text
 from zoo.training.checkpoints import Checkpoint, Checkpoints
-from zoo.training.loop import Listener, Trainer, Validation
-from zoo.training.stages import active_stages
+from zoo.training.listeners import Listener
+from zoo.training.loop import Trainer, Validation
+from zoo.training.stages import Parts, active_stages
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ def resume(path: Path, options: Options) -> Run:
     """
     run = Run(path)
     if run.about["status"] == "finished":
+        _tell(options, {"event": "nothing to do", "path": str(run.path)})
         if not run.report.exists():
             _write_report(run)
         return run
@@ -184,6 +185,7 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
     _tell(options, {"event": "run", "path": str(run.path)})
     keras.utils.set_random_seed(recipe.seed)
     preprocessing = recipe.task.prepare(data.splits["train"], data.info)
+    loss = _loss(recipe, preprocessing)
     distribution = distribute(recipe.strategy)
     with distribution.scope():
         model = recipe.model.build(preprocessing.space)
@@ -197,14 +199,14 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
     trainer = Trainer(
         model=model,
         parts=recipe.model.parts(model),
-        loss=recipe.task.loss(),
+        loss=loss,
         config=recipe.train,
         stages=active_stages(recipe.train.stages, transfer=transfer),
-        examples=_encode(recipe, preprocessing, data, "train"),
+        examples=_encode(recipe, preprocessing, data.splits["train"]),
         distribution=distribution,
         seed=recipe.seed,
         checkpoints=checkpoints,
-        validate=_validation(recipe, preprocessing, data, model),
+        validate=_validation(recipe, preprocessing, data, model, loss),
         augment=recipe.task.augmentation(),
         listeners=[_Log(run), *options.listeners],
     )
@@ -216,6 +218,18 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
         raise
     _add_seconds(run, training=progress.seconds)
     return _bundle(recipe, run, data, preprocessing, model)
+
+
+def _loss(recipe: Recipe, preprocessing: Preprocessing) -> Any:
+    """Return the model's own loss, or else the task's."""
+    loss = recipe.model.loss(preprocessing.space) or recipe.task.loss()
+    if loss is None:
+        raise PluginError(
+            f"There is nothing to train {recipe.addresses['model']} with: neither it nor the task "
+            f"{recipe.addresses['task']} has a loss.",
+            hint="This is a bug of the plugin: `loss` of its model or its task has to return one.",
+        )
+    return loss
 
 
 def _tell(options: Options, event: dict[str, Any]) -> None:
@@ -251,7 +265,12 @@ def _start_from_weights(
     copied = recipe.model.transfer(
         source.model, source.preprocessing.space, model, preprocessing.space
     )
-    event = {"event": "transfer", "copied": copied, "variables": len(model.weights)}
+    event = {
+        "event": "transfer",
+        "copied": len(copied),
+        "variables": len(model.weights),
+        "parts": _carried_over(recipe.model.parts(model), set(copied)),
+    }
     run.log(event)
     _tell(options, event)
     if not copied:
@@ -260,6 +279,15 @@ def _start_from_weights(
             f"{recipe.addresses['model']}.",
             hint="Choose the model and the model settings of the source, or weights=none.",
         )
+
+
+def _carried_over(parts: Parts, copied: set[str]) -> dict[str, dict[str, int]]:
+    """Return how many variables each part has, and how many of them were copied."""
+    counts = {}
+    for name, layers in parts:
+        paths = {weight.path for layer in layers for weight in layer.weights}
+        counts[name] = {"copied": len(paths & copied), "variables": len(paths)}
+    return counts
 
 
 def _last_checkpoint(run: Run, checkpoints: Checkpoints) -> Checkpoint | None:
@@ -273,32 +301,26 @@ def _last_checkpoint(run: Run, checkpoints: Checkpoints) -> Checkpoint | None:
     return checkpoint
 
 
-def _encode(
-    recipe: Recipe, preprocessing: Preprocessing, data: Data, split: str
-) -> EncodedExamples:
-    limit = int(recipe.train.memory_gb * 2**30)
-    return EncodedExamples(data.splits[split], preprocessing, limit)
+def _encode(recipe: Recipe, preprocessing: Preprocessing, examples: Examples) -> EncodedExamples:
+    windows = recipe.task.windows(examples, preprocessing)
+    return EncodedExamples(windows, preprocessing, recipe.train.memory)
 
 
 def _validation(
-    recipe: Recipe, preprocessing: Preprocessing, data: Data, model: keras.Model
-) -> Any:
+    recipe: Recipe, preprocessing: Preprocessing, data: Data, model: keras.Model, loss: Any
+) -> Callable[[], Validation] | None:
     """Return what measures `model` on the validation split, or None if it is empty."""
     split = data.splits.get("validation")
     if split is None or not len(split):
         return None
-    encoded = _encode(recipe, preprocessing, data, "validation")
-    truth = all_rows(split)
-    targets = preprocessing.targets(truth)
-    task, loss, batch_size = recipe.task, recipe.task.loss(), recipe.evaluation.batch_size
+    truth, task = all_rows(split), recipe.task
+    batch_size, memory = recipe.evaluation.batch_size, recipe.train.memory
+    sweep = Sweep(task, preprocessing, Columns(truth), batch_size, memory)
 
     def validate() -> Validation:
-        outputs = encoded_outputs(model, encoded, batch_size)
+        outputs, mean_loss = sweep.outputs_and_loss(model, loss)
         metrics = task.metrics(truth, task.decode(outputs, {}))
-        values = measure(metrics, len(split))
-        if isinstance(loss, keras.losses.Loss):
-            value = loss(targets, np.asarray(outputs, np.float32))
-            values = {"loss": float(keras.ops.convert_to_numpy(value)), **values}
+        values = {"loss": mean_loss, **measure(metrics, len(split))}
         higher = next(each for each in metrics if each.name == task.monitor).higher_is_better
         score = values[task.monitor]
         return Validation(values, score if higher else -score)
@@ -322,8 +344,9 @@ def _bundle(
     decision: dict[str, float] = {}
     split = data.splits.get("validation")
     if split is not None and len(split):
-        outputs = model_outputs(model, preprocessing, split, recipe.evaluation.batch_size)
-        decision = recipe.task.tune(all_rows(split), outputs)
+        truth = all_rows(split)
+        sweep = Sweep(recipe.task, preprocessing, Columns(truth), recipe.evaluation.batch_size)
+        decision = recipe.task.tune(truth, sweep.outputs(model))
     return Bundle(
         addresses=recipe.addresses,
         task=recipe.task,
@@ -400,14 +423,11 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-class _Log:
+class _Log(Listener):
     """Writes a run's events into `metrics.jsonl`."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
-
-    def on_step(self, progress: Any, steps: int, loss: float) -> None:
-        pass
 
     def on_event(self, event: dict[str, Any]) -> None:
         self._run.log(event)

@@ -65,21 +65,22 @@ def given_settings(arguments: argparse.Namespace) -> list[Given]:
     ] + from_options(arguments.settings)
 
 
-def dataset_settings(options: Sequence[str]) -> dict[str, Any]:
-    """Return what `--set data.NAME=VALUE` changes of the dataset of a trained model.
+def trained_settings(options: Sequence[str]) -> dict[str, Any]:
+    """Return what `--set` changes of the dataset or the task of a trained model.
 
     Raises:
         ConfigError: an option sets something else, which a trained model no longer has.
     """
     from zoo.config import assignments
 
-    settings = {}
-    for name, value in assignments(options):
+    settings = dict(assignments(options))
+    for name in settings:
         section, _, rest = name.partition(".")
-        if section != "data" or not rest:
+        if section not in ("data", "task") or not rest:
             raise ConfigError(
-                f"--set {name}: only settings of the dataset can change after training.",
-                hint="They are called data.NAME, for instance --set data.time=TX_DATETIME",
+                f"--set {name}: only settings of the dataset and the task can change after "
+                "training.",
+                hint="They are called data.NAME and task.NAME, for instance "
+                "--set data.time=TX_DATETIME",
             )
-        settings[rest] = value
     return settings

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from zoo.training.listeners import Listener
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -16,9 +19,11 @@ if TYPE_CHECKING:
     from zoo.training.checkpoints import Progress as Place
 
 _REFRESH_SECONDS = 0.1
+_MOST_VALUES = 4
+"""Of a validation, as a line is no longer; the report has them all."""
 
 
-class Progress:
+class Progress(Listener):
     """A listener that notes where the run is and a line for each epoch.
 
     Attributes:
@@ -29,30 +34,20 @@ class Progress:
         self.run: Path | None = None
         self._out = out
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave the terminal as it was."""
-
-    def on_step(self, progress: Place, steps: int, loss: float) -> None:
-        """See :class:`zoo.training.loop.Listener`."""
-
     def on_event(self, event: dict[str, Any]) -> None:
-        """See :class:`zoo.training.loop.Listener`."""
+        """Note what a user wants to know of it."""
         match event["event"]:
             case "run":
                 self.run = self.run or Path(event["path"])
                 self._out.note(f"Run: {event['path']}")
             case "device":
                 self._out.note(f"Device: {event['why']}")
+            case "nothing to do":
+                self._out.note(f"{event['path']} is finished: there was nothing left to do.")
             case "transfer":
-                self._out.note(f"Weights: {event['copied']} of {event['variables']} carried over")
+                from zoo.reporting.wording import carried_over
+
+                self._out.note(f"Weights: {carried_over(event)}")
             case "epoch":
                 self._out.note(epoch_line(event))
 
@@ -119,12 +114,14 @@ def progress_for(out: Output) -> Progress:
 
 
 def epoch_line(event: dict[str, Any]) -> str:
-    """Return an epoch's event as one line."""
-    from zoo.reporting.wording import duration, label
+    """Return an epoch's event as one line, with the first few of its metrics."""
+    from zoo.reporting.wording import duration, label, rate
 
     parts = [event["stage"], f"epoch {event['epoch']:g}", f"loss {event['loss']:.4g}"]
-    for name, value in (event.get("validation") or {}).items():
+    for name, value in islice((event.get("validation") or {}).items(), _MOST_VALUES):
         parts.append(f"{'validation loss' if name == 'loss' else label(name)} {value:.4g}")
     if "spent" in event:
         parts.append(duration(event["spent"]))
+    if "examples_per_second" in event:
+        parts.append(rate(event["examples_per_second"]))
     return "  ".join(parts)

@@ -10,6 +10,9 @@ from zoo.cli.output import Table
 if TYPE_CHECKING:
     from zoo.reporting.results import Measure, Results, System
 
+_MOST_COLUMNS = 6
+"""More measures than that stand below one another, as a terminal is no wider."""
+
 
 def results(evaluation: Mapping[str, Any]) -> list[Table | str]:
     """Return the model beside its baselines, and a sentence that compares them.
@@ -22,14 +25,17 @@ def results(evaluation: Mapping[str, Any]) -> list[Table | str]:
     parsed = Results.parse(evaluation, str(evaluation.get("monitor") or ""))
     if not parsed.systems:
         return ["The run has no evaluation."]
-    rows = [
+    table = [("", *(measure.title for measure in parsed.measures))]
+    table += [
         (system.name, *(_estimate(system, measure) for measure in parsed.measures))
         for system in parsed.systems
     ]
     spread = [_spread(parsed, measure) for measure in parsed.measures]
     if any(spread):
-        rows.append((f"mean of {len(parsed.seeds)} seeds", *spread))
-    columns = ("", *(measure.title for measure in parsed.measures))
+        table.append((f"mean of {len(parsed.seeds)} seeds", *spread))
+    if len(parsed.measures) > _MOST_COLUMNS:
+        table = list(zip(*table, strict=True))
+    columns, *rows = table
     return [Table(columns, rows, title=_title(parsed)), parsed.verdict().sentence]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from zoo.components import Batch, Examples, Preprocessing
+
+_MEASURED = 16
+"""Examples that are encoded to judge how much memory all take."""
 
 
 class Columns:
@@ -75,16 +78,38 @@ class EncodedExamples:
             return self.preprocessing.inputs(self.examples[rows])
         return map_arrays(self._kept.inputs, lambda array: array[rows])
 
+    def targets(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Return targets and weights alone, without encoding inputs for them."""
+        if self._kept is None:
+            batch = self.examples[rows]
+            return self.preprocessing.targets(batch), self._weights(batch, len(rows))
+        return map_arrays(self._kept.targets, lambda array: array[rows]), self._kept.weights[rows]
+
     def _encode(self, rows: np.ndarray) -> Encoded:
         batch = self.examples[rows]
+        return Encoded(
+            self.preprocessing.inputs(batch),
+            self.preprocessing.targets(batch),
+            self._weights(batch, len(rows)),
+        )
+
+    def _weights(self, batch: Batch, count: int) -> np.ndarray:
         weights = self.preprocessing.weights(batch)
-        if weights is None:
-            weights = np.ones(len(rows), np.float32)
-        return Encoded(self.preprocessing.inputs(batch), self.preprocessing.targets(batch), weights)
+        return np.ones(count, np.float32) if weights is None else weights
 
     def _bytes_of_all(self) -> int:
-        sample = self._encode(np.zeros(1, np.int64))
-        return len(self) * sum(array.nbytes for part in sample for array in arrays(part))
+        """Return what all examples take, to judge by a few from everywhere."""
+        rows = np.unique(np.linspace(0, len(self) - 1, _MEASURED).astype(np.int64))
+        sample = self._encode(rows)
+        size = sum(_bytes(array) for part in sample for array in arrays(part))
+        return size * len(self) // len(rows)
+
+
+def _bytes(array: np.ndarray) -> int:
+    """Return the size of an array, and of what an object array refers to."""
+    if array.dtype != object:
+        return array.nbytes
+    return array.nbytes + sum(np.asarray(item).nbytes for item in array.flat)
 
 
 def arrays(part: Any) -> Iterator[np.ndarray]:
@@ -111,3 +136,12 @@ def all_rows(examples: Examples, rows_at_once: int = 65_536) -> Batch:
         for start in range(0, len(examples), rows_at_once)
     ]
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def object_column(values: Iterable[Any]) -> np.ndarray:
+    """Return an object array [values], also where the values are arrays of equal length."""
+    values = list(values)
+    column = np.empty(len(values), object)
+    for row, value in enumerate(values):
+        column[row] = value
+    return column

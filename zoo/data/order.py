@@ -45,6 +45,20 @@ class Order:
             rows[here] = _permutation(self.seed, each, self.examples)[place[here]]
         return rows, passes
 
+    def partners(self, rows: np.ndarray, passes: np.ndarray, count: int) -> np.ndarray:
+        """Return rows to mix each row with, int64 [batch, count], drawn by (seed, pass, row)."""
+        draws = [
+            np.random.default_rng([self.seed, *place, _PARTNERS]).integers(
+                self.examples, size=count
+            )
+            for place in zip(passes, rows, strict=True)
+        ]
+        return np.stack(draws)
+
+
+_PARTNERS = 1
+"""Keeps the draws of partners apart from those of permutations."""
+
 
 @lru_cache(maxsize=4)
 def _permutation(seed: int, pass_number: int, examples: int) -> np.ndarray:

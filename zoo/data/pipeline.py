@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from zoo.components import Augmentation
 from zoo.data.examples import Encoded, EncodedExamples, map_arrays
 from zoo.data.order import Order
-
-Augment = Callable[[Any, Any, tf.Tensor], tuple[Any, Any]]
-"""From inputs, targets and int64 seeds [batch, 2] to augmented inputs and targets."""
 
 
 def training_batches(
@@ -21,7 +19,8 @@ def training_batches(
     *,
     start: int,
     steps: int,
-    augment: Augment | None = None,
+    augment: Augmentation | None = None,
+    progress: Callable[[int], float] = lambda step: 0.0,
 ) -> tf.data.Dataset:
     """Return the batches of the steps from `start` to `start + steps`.
 
@@ -32,26 +31,32 @@ def training_batches(
         steps: how many batches there are.
         augment: runs in the graph; its seeds are (seed and pass, row), so an example is
             augmented alike whatever batch or worker it falls to.
+        progress: the share of the run that is done before a step.
 
     Returns:
         a dataset of (inputs, targets, weights).
     """
+    partners = augment.partners if augment else 0
 
-    def fetch(step: np.int64) -> tuple[Encoded, np.ndarray]:
+    def fetch(step: np.int64) -> tuple[Encoded, np.ndarray, np.ndarray]:
         rows, passes = order.batch(int(step))
-        return examples[rows], np.stack([order.seed * 1_000_003 + passes, rows], axis=1)
+        seeds = np.stack([order.seed * 1_000_003 + passes, rows], axis=1)
+        if partners:
+            mixed = np.column_stack([rows, order.partners(rows, passes, partners)])
+            batch = _with_partners(examples, mixed)
+        else:
+            batch = examples[rows]
+        return batch, seeds, np.array(progress(int(step)), np.float32)
 
-    sample, seeds = fetch(np.int64(start))
-    dataset = _dataset(fetch, (sample, seeds), range(start, start + steps), _fixed(examples))
-    if augment is not None:
+    def augmented(batch: Any, seeds: tf.Tensor, progress: tf.Tensor) -> Any:
+        inputs, targets, weights = batch
+        if augment is not None:
+            inputs, targets = augment(inputs, targets, seeds, progress)
+        return inputs, targets, weights
 
-        def augmented(batch: Any, seeds: tf.Tensor) -> Any:
-            inputs, targets, weights = batch
-            return (*augment(inputs, targets, seeds), weights)
-
-        dataset = dataset.map(augmented, num_parallel_calls=tf.data.AUTOTUNE)
-    else:
-        dataset = dataset.map(lambda batch, seeds: batch)
+    sample = fetch(np.int64(start))
+    dataset = _dataset(fetch, sample, range(start, start + steps), _fixed(examples))
+    dataset = dataset.map(augmented, num_parallel_calls=tf.data.AUTOTUNE)
     return _options(dataset.prefetch(tf.data.AUTOTUNE))
 
 
@@ -71,6 +76,21 @@ def prediction_batches(examples: EncodedExamples, batch_size: int) -> tf.data.Da
     return _options(dataset.prefetch(tf.data.AUTOTUNE))
 
 
+def _with_partners(examples: EncodedExamples, rows: np.ndarray) -> Encoded:
+    """Return the examples at `rows` [batch, 1 + partners], each with its partners.
+
+    Inputs and targets are [batch, 1 + partners, ...], weights those of the first column.
+    """
+    inputs, targets, weights = examples[rows.ravel()]
+
+    def grouped(array: np.ndarray) -> np.ndarray:
+        return array.reshape(*rows.shape, *array.shape[1:])
+
+    return Encoded(
+        map_arrays(inputs, grouped), map_arrays(targets, grouped), grouped(weights)[:, 0]
+    )
+
+
 def _dataset(
     fetch: Callable[[np.int64], Any], sample: Any, steps: range, fixed: bool
 ) -> tf.data.Dataset:
@@ -85,7 +105,9 @@ def _dataset(
             stateful=False,
         )
         for tensor, array in zip(tensors, flat, strict=True):
-            tensor.set_shape(array.shape if fixed else (len(array), *[None] * (array.ndim - 1)))
+            tensor.set_shape(
+                array.shape if fixed else [*array.shape[:1], *[None] * (array.ndim - 1)]
+            )
         return tf.nest.pack_sequence_as(_plain(sample), tensors)
 
     return tf.data.Dataset.range(steps.start, steps.stop).map(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def _context(contents: Contents) -> dict[str, Any]:
         "config": contents.config,
         "install": _install(run, lock),
         "fingerprint": fingerprint,
-        "versions": _versions(run, lock, fingerprint),
+        "versions": _versions(run, lock, fingerprint, contents.events),
         "limits": limits(contents, results),
     }
 
@@ -169,7 +169,7 @@ def _execution(run: Mapping[str, Any], speed: float | None) -> list[tuple[str, s
         ("Parameters of the model", run.get("parameters")),
         *((f"Time for {wording.label(k)}", wording.duration(v)) for k, v in seconds.items()),
         ("Time in all", wording.duration(total) if seconds else None),
-        ("Training speed", None if speed is None else f"{speed:,.0f} examples per second"),
+        ("Training speed", None if speed is None else wording.rate(speed)),
     ]
     return [(name, wording.plain(value)) for name, value in rows if value not in (None, "")]
 
@@ -188,17 +188,22 @@ def _install(run: Mapping[str, Any], lock: Mapping[str, Any]) -> str:
 
 
 def _versions(
-    run: Mapping[str, Any], lock: Mapping[str, Any], fingerprint: str | None
+    run: Mapping[str, Any],
+    lock: Mapping[str, Any],
+    fingerprint: str | None,
+    events: Sequence[Mapping[str, Any]],
 ) -> list[tuple[str, str]]:
     """Return what decides a run's outcome as label and text; what is not known is left out."""
     plugin = run.get("plugin") or {}
     origin = f"{plugin.get('distribution', '')} {plugin.get('version', '')}".strip()
     seed = lock.get("seed", run.get("seed"))
     name = plugin.get("name")
+    transfers = [event for event in events if event.get("event") == "transfer"]
     rows = [
         ("Plugin", f"{name} from {origin}" if origin else name),
         *((wording.title(kind), each) for kind, each in (run.get("components") or {}).items()),
         ("Initial weights", run.get("weights")),
+        *(("Of these", wording.carried_over(event)) for event in transfers[-1:]),
         ("Seed", None if seed is None else str(seed)),
         ("Data fingerprint", fingerprint),
         ("Git revision", lock.get("git")),

@@ -76,6 +76,25 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def rate(examples_per_second: float) -> str:
+    """Return a speed, with a decimal where it is slow."""
+    places = 0 if examples_per_second >= 100 else 1
+    return f"{examples_per_second:,.{places}f} examples per second"
+
+
+def carried_over(event: Mapping[str, Any]) -> str:
+    """Return what a `transfer` event says of each part of the model, as one phrase."""
+    parts = []
+    for name, count in (event.get("parts") or {}).items():
+        copied, variables = count["copied"], count["variables"]
+        if copied == 0:
+            parts.append(f"{name} begins anew")
+        else:
+            parts.append(f"{name} {'whole' if copied == variables else f'{copied} of {variables}'}")
+    whole = f"{event['copied']:,} of {event['variables']:,} variables carried over"
+    return f"{whole} ({', '.join(parts)})" if parts else whole
+
+
 def moment(text: str | None) -> str:
     """Return an ISO 8601 time as ``14 March 2026, 10:22 UTC``; other text as it is."""
     if not text:

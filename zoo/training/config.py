@@ -80,3 +80,8 @@ class TrainConfig:
     memory_gb: float = setting(
         2.0, "Encoded examples are kept in memory up to this size a split.", minimum=0
     )
+
+    @property
+    def memory(self) -> int:
+        """`memory_gb` in bytes."""
+        return int(self.memory_gb * 2**30)

@@ -15,34 +15,26 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
 
+from zoo.components import Augmentation
 from zoo.data.examples import EncodedExamples
 from zoo.data.order import Order
-from zoo.data.pipeline import Augment, training_batches
+from zoo.data.pipeline import training_batches
 from zoo.distribution import Distribution
 from zoo.errors import DivergedError
 from zoo.training import state
 from zoo.training.checkpoints import Checkpoint, Checkpoints, Progress
 from zoo.training.config import Stage, TrainConfig
+from zoo.training.listeners import Listener
 from zoo.training.optimizer import build_optimizer
 from zoo.training.stages import Parts, learning_rates, set_trainable
 
 _MOST_VALIDATIONS = 50
 """In a stage: with little data, an epoch is over in no time."""
-
-
-class Listener(Protocol):
-    """Something that follows a training run: a log, a progress bar, a tracking service."""
-
-    def on_step(self, progress: Progress, steps: int, loss: float) -> None:
-        """Called after each step of a stage that has `steps` steps."""
-
-    def on_event(self, event: dict[str, Any]) -> None:
-        """Called when a stage begins and after each validation."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +80,7 @@ class Trainer:
     seed: int
     checkpoints: Checkpoints | None = None
     validate: Callable[[], Validation] | None = None
-    augment: Augment | None = None
+    augment: Augmentation | None = None
     listeners: Sequence[Listener] = field(default_factory=list)
     salvaged: bool = False
 
@@ -105,13 +97,7 @@ class Trainer:
             state.restore(self.model, checkpoint.arrays, between_stages=True)
             checkpoint = None
         for index in range(progress.stage, len(self.stages)):
-            stage = self.stages[index]
-            order = Order(
-                len(self.examples),
-                self.distribution.batch_size(self.config.batch_size),
-                # Each stage has an order of its own, reproducible from the run's seed.
-                seed=self.seed * 1000 + index,
-            )
+            stage, order = self.stages[index], self._order(index)
             steps = stage.length(order.steps_per_epoch)
             self._compile(stage, steps)
             loop = _StageLoop(self, stage, order, steps, progress)
@@ -127,6 +113,11 @@ class Trainer:
             progress.best, progress.best_epoch, progress.waited = None, 0.0, 0
             self._save_between_stages(progress)
         return progress
+
+    def _order(self, index: int) -> Order:
+        """Return the order of examples in a stage: one of its own, from the run's seed."""
+        batch_size = self.distribution.batch_size(self.config.batch_size)
+        return Order(len(self.examples), batch_size, seed=self.seed * 1000 + index)
 
     def tell(self, event: dict[str, Any]) -> None:
         """Pass an event on to all listeners."""
@@ -157,9 +148,16 @@ class Trainer:
             start=done,
             steps=loop.steps - done,
             augment=self.augment,
+            progress=self._share_done(loop.progress.stage),
         )
         with loop.stop_signals():
             self.model.fit(batches, shuffle=False, verbose=0, callbacks=[loop])
+
+    def _share_done(self, index: int) -> Callable[[int], float]:
+        """Return what share of the run's steps is done before a step of a stage."""
+        epoch = self._order(index).steps_per_epoch
+        lengths = [stage.length(epoch) for stage in self.stages]
+        return lambda step: (sum(lengths[:index]) + step) / sum(lengths)
 
     def _save_between_stages(self, progress: Progress) -> None:
         if self.checkpoints is not None:
@@ -185,6 +183,7 @@ class _StageLoop(keras.callbacks.Callback):
         self._resumed: dict[str, np.ndarray] = {}
         self._interrupted = False
         self._saved_at = self._counted_at = time.monotonic()
+        self._paced = (progress.step, progress.seconds)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Set the model to a checkpoint within the stage."""
@@ -236,6 +235,8 @@ class _StageLoop(keras.callbacks.Callback):
         event |= self._pace()
         if self.trainer.validate is not None:
             event["validation"] = self._validate(epoch)
+        self._count_time()
+        self._paced = (self.progress.step, self.progress.seconds)
         self.trainer.tell(self._event(event))
         if self.out_of_patience():
             self.model.stop_training = True
@@ -287,10 +288,16 @@ class _StageLoop(keras.callbacks.Callback):
         return {**event, **place}
 
     def _pace(self) -> dict[str, float]:
-        before = self.progress.seconds
+        """Return the time of the run so far, and time and speed since the last validation."""
         self._count_time()
-        spent = max(self.progress.seconds - before, 1e-9)
-        return {"seconds": round(self.progress.seconds, 3), "spent": round(spent, 3)}
+        step, seconds = self._paced
+        spent = max(self.progress.seconds - seconds, 1e-9)
+        examples = (self.progress.step - step) * self.order.batch_size
+        return {
+            "seconds": round(self.progress.seconds, 3),
+            "spent": round(spent, 3),
+            "examples_per_second": round(examples / spent, 2),
+        }
 
     def _count_time(self) -> None:
         now = time.monotonic()

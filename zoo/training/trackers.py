@@ -1,7 +1,6 @@
 """Listeners that pass a run on to a tracking service.
 
-They follow the events of :class:`zoo.training.loop.Listener`; the event `run`, which
-comes before all others, says in `path` where the run is.
+The event `run`, which comes before all others, says in `path` where the run is.
 """
 
 from __future__ import annotations
@@ -10,12 +9,13 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError, MissingRequirementError
 from zoo.runs import Run
 from zoo.settings import offline
 from zoo.storage import write_json
+from zoo.training.listeners import Listener
 
 if TYPE_CHECKING:
     from zoo.training.checkpoints import Progress
@@ -24,26 +24,7 @@ _PARAMETERS_AT_ONCE = 100
 _LONGEST_PARAMETER = 500
 
 
-class Tracker(Protocol):
-    """A listener that is entered before training and left after it."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def on_step(self, progress: Progress, steps: int, loss: float) -> None:
-        """See :class:`zoo.training.loop.Listener`."""
-
-    def on_event(self, event: dict[str, Any]) -> None:
-        """See :class:`zoo.training.loop.Listener`."""
-
-
-class TensorBoard:
+class TensorBoard(Listener):
     """Writes scalars to the folder `tensorboard` of a run, one folder below it a stage.
 
     Args:
@@ -55,9 +36,6 @@ class TensorBoard:
         self._folder: Path | None = None
         self._stage: int | None = None
         self._writer: Any = None
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self,
@@ -101,11 +79,12 @@ class TensorBoard:
         self._stage = self._writer = None
 
 
-class MLflow:
+class MLflow(Listener):
     """Logs a run's settings, epochs and final metrics to MLflow.
 
     Where to, MLflow's own variables say, such as `MLFLOW_TRACKING_URI`. The experiment is
-    the recipe. A resumed run goes on in the MLflow run it began.
+    the recipe. A resumed run goes on in the MLflow run it began. Steps are not logged: a
+    request for each would slow training down.
 
     Raises:
         MissingRequirementError: MLflow is not installed.
@@ -132,9 +111,6 @@ class MLflow:
         self._run: Run | None = None
         self._id = ""
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -145,9 +121,6 @@ class MLflow:
             self._end("FINISHED")
         else:
             self._end("KILLED" if kind is KeyboardInterrupt else "FAILED")
-
-    def on_step(self, progress: Progress, steps: int, loss: float) -> None:
-        """Nothing: a request for each step would slow training down."""
 
     def on_event(self, event: dict[str, Any]) -> None:
         """Begin an MLflow run with each run, and log what each epoch brought."""

@@ -18,7 +18,7 @@ from zoo.errors import ExitCode
 if TYPE_CHECKING:
     from zoo.recipe import Recipe
     from zoo.runs import Run
-    from zoo.training.trackers import Tracker
+    from zoo.training.listeners import Listener
 
 _WITH_RESUME = {
     *("resume", "runs", "tensorboard", "mlflow"),
@@ -183,7 +183,7 @@ def _carry_out(arguments: argparse.Namespace, recipe: Recipe | None, out: Output
         raise
 
 
-def _trackers(arguments: argparse.Namespace) -> list[Tracker]:
+def _trackers(arguments: argparse.Namespace) -> list[Listener]:
     from zoo.training.trackers import MLflow, TensorBoard
 
     chosen = [(arguments.tensorboard, TensorBoard), (arguments.mlflow, MLflow)]

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from zoo.cli.options import add_set, dataset_settings
+from zoo.cli.options import add_set, trained_settings
 from zoo.cli.output import Output
 from zoo.cli.parser import Commands, Parser
 from zoo.cli.results import results
@@ -28,7 +28,7 @@ def register(commands: Commands) -> None:
     )
     _add_trained(evaluate)
     evaluate.add_argument("--data", default="", metavar="PATH", help="labelled files")
-    add_set(evaluate, "a setting of the dataset, such as data.time=TX_DATETIME")
+    add_set(evaluate, "a setting of the dataset or the task, such as data.time=TX_DATETIME")
     predict = commands.add(
         "predict",
         _predict,
@@ -36,15 +36,22 @@ def register(commands: Commands) -> None:
         examples=[
             "zoo predict runs/fraud-finetune-20260101-120000 today.parquet --out alerts.csv",
             "zoo predict bundle today.parquet --explain | head -3",
+            "zoo predict bundle pictures/ -o found --set task.tile=640",
         ],
-        details="One JSON object a line on standard output, unless --out names a file. What\n"
-        "cannot be read is named on standard error, with the cause.",
+        details="One JSON object a line on standard output, unless --out says where to write. A\n"
+        "folder also gets the formats of the field, such as drawn pictures. What cannot be\n"
+        "read is named on standard error, with the cause.",
     )
     _add_trained(predict)
     predict.add_argument("data", metavar="DATA", help="file, folder or glob to predict on")
-    predict.add_argument("--out", metavar="FILE", help="a .jsonl, .json or .csv file to write")
+    predict.add_argument(
+        "-o",
+        "--out",
+        metavar="PATH",
+        help="a .jsonl, .json or .csv file to write, or a new folder",
+    )
     predict.add_argument("--explain", action="store_true", help="add why, where the task can say")
-    add_set(predict, "a setting of the dataset, such as data.time=TX_DATETIME")
+    add_set(predict, "a setting of the dataset or the task, such as data.time=TX_DATETIME")
     report = commands.add(
         "report",
         _report,
@@ -62,7 +69,7 @@ def _evaluate(arguments: argparse.Namespace, out: Output) -> None:
     from zoo import api
     from zoo.startup import load_tensorflow
 
-    settings = dataset_settings(arguments.settings)
+    settings = trained_settings(arguments.settings)
     load_tensorflow()
     evaluation = api.evaluate(arguments.path, data=arguments.data, settings=settings)
     for finding in evaluation["findings"]:
@@ -74,12 +81,12 @@ def _predict(arguments: argparse.Namespace, out: Output) -> None:
     from zoo import api
     from zoo.startup import load_tensorflow
 
-    settings = dataset_settings(arguments.settings)
+    settings = trained_settings(arguments.settings)
     load_tensorflow()
-    from zoo.actions.predict import check_suffix
+    from zoo.actions.predict import check_target, is_folder
 
     if arguments.out:
-        check_suffix(Path(arguments.out))
+        check_target(Path(arguments.out))
     found = api.predict(
         arguments.path, arguments.data, settings=settings, explain=arguments.explain
     )
@@ -90,7 +97,8 @@ def _predict(arguments: argparse.Namespace, out: Output) -> None:
         out.data({"predictions": found.records, **value}, "\n".join(found.lines()))
         return
     path = found.write(Path(arguments.out))
-    out.data({"file": path, "predictions": len(found.records), **value})
+    kind = "folder" if is_folder(path) else "file"
+    out.data({kind: path, "predictions": len(found.records), **value})
     out.note(f"{len(found.records):,} predictions: {path}")
 
 

@@ -1,0 +1,1 @@
+"""Object detection: the `vision` domain of the model zoo."""

@@ -1,0 +1,144 @@
+"""What would make a detector useless, or its figures dishonest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from zoo import Columns, Finding
+from zoo_vision.annotations import SPLITS
+from zoo_vision.duplicates import clusters
+
+_FEW = 20
+_IMBALANCE = 100
+_CROWDED = 500
+_OUTLIER = 4
+_USUAL_SIDE = 640
+_TINY = 8
+_TINY_SHARE = 0.25
+
+
+def limited(findings: Iterable[Finding], shown: int) -> list[Finding]:
+    """Keep the first `shown` findings of each kind, and say how many more there are."""
+    found = list(findings)
+    seen: Counter[str] = Counter()
+    kept = []
+    for finding in found:
+        seen[finding.code] += 1
+        if seen[finding.code] <= shown:
+            kept.append(finding)
+    for code, count in seen.items():
+        if count > shown:
+            level = next(each.level for each in found if each.code == code)
+            kept.append(Finding(level, code, f"{count - shown:,} more of the kind {code}."))
+    return kept
+
+
+def copy_findings(
+    pairs: np.ndarray, ids: np.ndarray, rows: Mapping[str, np.ndarray]
+) -> Iterator[Finding]:
+    """Name images that are nearly the same, one by one if they are in two splits.
+
+    Args:
+        pairs: rows of such images [pairs, 2].
+        ids: names [n].
+        rows: of each split.
+    """
+    split = np.full(len(ids), "", object)
+    for name, members in rows.items():
+        split[members] = name
+    used = pairs[np.all(split[pairs] != "", axis=1)]
+    across = split[used[:, 0]] != split[used[:, 1]]
+    for first, second in used[across]:
+        yield Finding(
+            "warning",
+            "copies-across-splits",
+            f"{ids[first]} in {split[first]} and {ids[second]} in {split[second]} are nearly the "
+            "same image.",
+            where=str(ids[second]),
+            hint="Keep both in one split, or remove one: figures on it are too good.",
+        )
+    if len(inside := used[~across]):
+        sizes = np.bincount(clusters(inside, len(ids)))
+        more = int((sizes - 1)[sizes > 1].sum())
+        first, second = inside[0]
+        message = f"{more:,} images nearly repeat another of their split, such as {ids[second]} "
+        yield Finding("note", "copies-within-split", f"{message}and {ids[first]}.")
+
+
+def split_findings(splits: Mapping[str, Columns], classes: Sequence[str]) -> Iterator[Finding]:
+    """Look at the splits: at classes, at the number and size of objects, and at images."""
+    counts = {name: boxes_by_class(examples, classes) for name, examples in splits.items()}
+    yield from _class_findings(counts, classes)
+    for name in SPLITS:
+        yield from _image_findings(splits[name].columns, name)
+    yield from _tiny(splits["train"].columns)
+
+
+def boxes_by_class(examples: Columns, classes: Sequence[str]) -> dict[str, int]:
+    """Return the number of boxes of each class, crowds left out."""
+    columns = zip(examples.columns["classes"], examples.columns["crowd"], strict=True)
+    counts = Counter(name for names, crowd in columns for name in names[~crowd])
+    return {name: counts[name] for name in classes}
+
+
+def _class_findings(
+    counts: Mapping[str, Mapping[str, int]], classes: Sequence[str]
+) -> Iterator[Finding]:
+    for name in classes:
+        where = [split for split in SPLITS if counts[split][name]]
+        train = counts["train"][name]
+        if not where:
+            hint = f"Leave it out: --set 'data.rename.{name}=\"\"'."
+            yield Finding("warning", "unseen-class", f"No object is a {name}.", name, hint)
+        elif not train:
+            message = f"{name} is in {' and '.join(where)} but not in train, so it is never learnt."
+            yield Finding("warning", "untrained-class", message, name)
+        elif len(where) < len(SPLITS):
+            missing = " and ".join(split for split in SPLITS if split not in where)
+            message = f"{name} has no object in {missing}, so nothing is measured of it there."
+            yield Finding("warning", "unmeasured-class", message, name)
+        if 0 < train < _FEW:
+            message = f"Only {train} objects are there to learn {name} from."
+            yield Finding("warning", "rare-class", message, name)
+    seen = {name: count for name, count in counts["train"].items() if count}
+    if seen and max(seen.values()) > _IMBALANCE * min(seen.values()):
+        most, least = max(seen, key=seen.__getitem__), min(seen, key=seen.__getitem__)
+        message = f"There are {seen[most]:,} of {most} but {seen[least]:,} of {least} in train."
+        yield Finding("note", "class-imbalance", message, "train")
+
+
+def _image_findings(columns: Mapping[str, np.ndarray], split: str) -> Iterator[Finding]:
+    count = np.array([len(boxes) for boxes in columns["boxes"]])
+    for row in np.flatnonzero(count > _CROWDED):
+        message = f"The image has {count[row]:,} boxes; detectors give a few hundred at most."
+        yield Finding("note", "crowded-image", message, str(columns["id"][row]))
+    longest = np.maximum(columns["width"], columns["height"])
+    usual = np.median(longest)
+    odd = np.flatnonzero((longest > _OUTLIER * usual) | (longest * _OUTLIER < usual))
+    for row in odd:
+        size = f"{columns['width'][row]} x {columns['height'][row]}"
+        message = f"The image has {size} pixels, others of {split} about {usual:.0f} a side."
+        yield Finding("note", "size-outlier", message, str(columns["id"][row]))
+    if not count.any():
+        yield Finding("warning", "no-boxes", f"No image of {split} has a box.", split)
+
+
+def _tiny(columns: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+    """Say so if many objects hardly show at the usual size of inputs."""
+    longest = np.maximum(columns["width"], columns["height"])
+    scales = np.minimum(_USUAL_SIDE / longest, 1)
+    sides = [
+        (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf) * scale
+        for boxes, scale in zip(columns["boxes"], scales, strict=True)
+        if len(boxes)
+    ]
+    every = np.concatenate(sides) if sides else np.zeros(0)
+    share = float((every < _TINY).mean()) if len(every) else 0.0
+    if share > _TINY_SHARE:
+        message = f"{share:.0%} of the boxes have a side below {_TINY} pixels once the longest "
+        message += f"side of the image has {_USUAL_SIDE}."
+        hint = "Train at a larger size, or with tiles."
+        yield Finding("note", "tiny-objects", message, "train", hint)

@@ -1,0 +1,238 @@
+"""Where images with boxes come from: the user's files, or a TFDS dataset.
+
+Generated ones are in :mod:`zoo_vision.scenes`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from zoo import (
+    Columns,
+    ConfigError,
+    Data,
+    DataError,
+    Dataset,
+    DatasetInfo,
+    Examples,
+    Finding,
+    nearest,
+    object_column,
+    setting,
+)
+from zoo_vision import checks, formats
+from zoo_vision.annotations import Annotations
+from zoo_vision.duplicates import clusters, near_copies
+from zoo_vision.images import MAX_PIXELS
+from zoo_vision.loading import Loaded, fingerprint, load
+from zoo_vision.splits import named_groups, split
+
+_FOLDER = "vision"
+_SHOWN = 20
+_FILES = ("unreadable-image", "broken-labels", "missing-", "wrong-suffix")
+"""Findings about a whole file, each of which is always shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boxes(Dataset):
+    """Images with boxes in COCO, Pascal VOC or YOLO format, or of TFDS.
+
+    An example has `id`; `image`, a :class:`zoo_vision.images.Picture`; `width` and `height`
+    int64, in pixels of the upright image; `boxes` float32 [n, 4], x1, y1, x2, y2 in pixels;
+    `classes`, names [n]; `crowd` bool [n], regions in which nothing is wanted and nothing is
+    wrong. Examples to predict on may lack the last three. With a pattern for groups it also
+    has `group`. `info.facts["classes"]` are the names of all classes in order.
+    """
+
+    format: formats.Format = setting("auto", "How the images are labelled.")
+    classes: tuple[str, ...] = setting(
+        (), "Names of the classes in order; others are left out. By default those found."
+    )
+    rename: dict[str, str] = setting(
+        {}, 'New names of classes, such as {van = "car"}; an empty one leaves the class out.'
+    )
+    validation: float = setting(
+        0.15, "Share for validation where no official list says.", minimum=0.01, maximum=0.9
+    )
+    test: float = setting(
+        0.15, "Share for test where no official list says.", minimum=0.01, maximum=0.9
+    )
+    group: str = setting(
+        "",
+        "Regular expression for what, in an image's name, must not be in two random splits: "
+        "a patient, video or place.",
+    )
+    voc_offset: float = setting(
+        0.0,
+        "Taken off xmin and ymin of VOC files; 1 for the original's pixels, counted from 1.",
+    )
+    ignore_below: float = setting(
+        0.0, "Objects with a side of fewer pixels are neither wanted nor wrong.", minimum=0
+    )
+    max_pixels: int = setting(MAX_PIXELS, "Images with more pixels are left out.", minimum=1)
+    check_images: bool = setting(
+        True,
+        "Decode each image when loading, so that damaged ones are left out and near copies "
+        "found; otherwise only its header is read.",
+    )
+    every_frame: int = setting(
+        1, "To predict on a video: 1 takes each frame, 2 every other one.", minimum=1
+    )
+
+    def load(self, *, seed: int, cache: Path) -> Data:
+        """See :meth:`zoo.Dataset.load`."""
+        data = self._split(self._read_labels(cache / _FOLDER), seed)
+        return replace(data, findings=_shortened(data.findings, _SHOWN))
+
+    def check(self, *, seed: int, cache: Path) -> list[Finding]:
+        """See :meth:`zoo.Dataset.check`."""
+        labelled = self._read_labels(cache / _FOLDER)
+        try:
+            findings = self._split(labelled, seed).findings
+        except DataError as error:
+            unusable = Finding("error", "unusable", error.message, self.path, error.hint)
+            findings = [*labelled.findings, unusable]
+        return _shortened(findings, 50 * _SHOWN)
+
+    def read(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
+        """Read images or a video to predict on, with boxes if all are labelled.
+
+        See :meth:`zoo.Dataset.read`.
+        """
+        from zoo_vision import video
+
+        if video.is_video(Path(path)):
+            return self._frames(Path(path)), []
+        try:
+            annotations = self._annotations(path, self.format, cache / _FOLDER)
+        except DataError:
+            if self.format == "auto":
+                raise
+            annotations = self._annotations(path, "auto", cache / _FOLDER)
+        loaded = self._loaded(annotations, cache / _FOLDER)
+        return loaded.examples, loaded.findings
+
+    def settled(self, info: DatasetInfo) -> Self:
+        """Return the dataset with the classes of training in their order."""
+        return replace(self, classes=tuple(info.facts["classes"]))
+
+    def _annotations(self, path: str, format: formats.Format, cache: Path) -> Annotations:
+        return formats.read(
+            path, format, cache, voc_offset=self.voc_offset, max_pixels=self.max_pixels
+        )
+
+    def _loaded(self, annotations: Annotations, cache: Path) -> Loaded:
+        loaded = load(
+            annotations,
+            cache,
+            classes=self.classes,
+            rename=self.rename,
+            ignore_below=self.ignore_below,
+            decode=self.check_images,
+        )
+        if self.group:
+            columns = loaded.examples.columns
+            columns["group"] = named_groups(columns["id"], self.group)
+        return loaded
+
+    def _read_labels(self, cache: Path) -> Loaded:
+        """Read the examples to train on, before they are split."""
+        if not self.path:
+            raise DataError("No data are given.", hint="Say which: --data FOLDER or FILE.")
+        annotations = self._annotations(self.path, self.format, cache)
+        loaded = self._loaded(annotations, cache)
+        if not len(loaded.examples):
+            raise _unusable(self.path, loaded.findings)
+        if not loaded.labelled:
+            raise formats.no_labels(self.path)
+        self._check_names(annotations)
+        if not loaded.classes:
+            raise DataError(f"{self.path} has labels, but no object in them.")
+        return loaded
+
+    def _split(self, loaded: Loaded, seed: int) -> Data:
+        groups, pairs = self._groups(loaded)
+        rows, notes = split(
+            loaded.official, groups, validation=self.validation, test=self.test, seed=seed
+        )
+        splits = {name: Columns(loaded.examples[each]) for name, each in rows.items()}
+        findings = [
+            *loaded.findings,
+            *notes,
+            *checks.copy_findings(pairs, loaded.examples.columns["id"], rows),
+            *checks.split_findings(splits, loaded.classes),
+        ]
+        return Data(splits=splits, info=self._info(loaded, splits), findings=findings)
+
+    def _groups(self, loaded: Loaded) -> tuple[np.ndarray, np.ndarray]:
+        """Return the group of each example [n], and the pairs of near copies [pairs, 2].
+
+        Groups that near copies connect are one.
+        """
+        columns = loaded.examples.columns
+        count = len(loaded.examples)
+        pairs = np.empty((0, 2), np.int64)
+        if loaded.thumbnails is not None:
+            pairs = near_copies(loaded.thumbnails)
+        named = columns.get("group", np.arange(count))
+        _, first, group = np.unique(named, return_index=True, return_inverse=True)
+        same_name = np.stack([first[group], np.arange(count)], axis=1)
+        return clusters(np.concatenate([pairs, same_name]), count), pairs
+
+    def _check_names(self, annotations: Annotations) -> None:
+        """Raise `ConfigError` if a class to rename is not in the labels."""
+        for name in self.rename:
+            if name not in annotations.classes and name not in self.classes:
+                raise ConfigError(
+                    f"data.rename: there is no class {name!r} in {self.path}.",
+                    hint=nearest(name, annotations.classes),
+                )
+
+    def _info(self, loaded: Loaded, splits: dict[str, Columns]) -> DatasetInfo:
+        classes = loaded.classes
+        empty = {
+            name: sum(not len(boxes) for boxes in each.columns["boxes"])
+            for name, each in splits.items()
+        }
+        return DatasetInfo(
+            name="images with boxes",
+            source=self.path,
+            fingerprint=fingerprint(splits, classes),
+            counts={name: len(each) for name, each in splits.items()},
+            classes={name: checks.boxes_by_class(each, classes) for name, each in splits.items()},
+            facts={
+                "classes": list(classes),
+                "format": loaded.format,
+                "images_without_boxes": empty,
+            },
+        )
+
+    def _frames(self, path: Path) -> Columns:
+        from zoo_vision import video
+
+        frames = video.read_frames(path, self.every_frame)
+        height, width = frames[0].read().shape[:2]
+        return Columns(
+            {
+                "id": object_column([frame.name for frame in frames]),
+                "image": object_column(frames),
+                "width": np.full(len(frames), width, np.int64),
+                "height": np.full(len(frames), height, np.int64),
+            }
+        )
+
+
+def _unusable(path: str, findings: list[Finding]) -> DataError:
+    lines = [f"{finding.where}: {finding.message}" for finding in findings[:10]]
+    return DataError("\n".join([f"Nothing in {path} can be used.", *lines]))
+
+
+def _shortened(findings: list[Finding], shown: int) -> list[Finding]:
+    """Shorten the list of findings about boxes and the like, not that about files."""
+    of_files = [each for each in findings if each.code.startswith(_FILES)]
+    others = [each for each in findings if not each.code.startswith(_FILES)]
+    return [*of_files, *checks.limited(others, shown)]

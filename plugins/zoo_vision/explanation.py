@@ -1,0 +1,81 @@
+"""Why each detection was made: heat maps, and what they say in a few numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+
+import zoo
+from zoo_vision.drawing import draw_boxes, write_picture
+from zoo_vision.heatmaps import box_heatmaps, overlay
+
+Batch = dict[str, np.ndarray]
+
+_MOST_BOXES = 20
+"""Detections of a picture that are explained, the surest first."""
+
+
+def explain(
+    task: Any,
+    model: keras.Model,
+    preprocessing: Any,
+    batch: Batch,
+    predictions: Batch,
+) -> Batch:
+    """Return the column `heat`: for each picture, float16 [k, height, width], of the picture.
+
+    The first `k` shown detections of a picture have one each; values are from 0 to 1.
+    """
+
+    def detect(images: np.ndarray) -> np.ndarray:
+        return task.reduce(model.predict_on_batch({"image": images}), preprocessing)
+
+    heat = []
+    for row, picture in enumerate(batch["image"]):
+        chosen = np.flatnonzero(predictions["shown"][row])[:_MOST_BOXES]
+        letterbox = preprocessing.letterbox(batch["width"][row], batch["height"][row])
+        classes = [
+            preprocessing.classes.index(name) for name in predictions["classes"][row][chosen]
+        ]
+        maps = box_heatmaps(
+            detect,
+            letterbox.apply(picture.read()),
+            letterbox.forward(predictions["boxes"][row][chosen]),
+            np.array(classes, np.int64),
+        )
+        size = (letterbox.width, letterbox.height)
+        whole = [cv2.resize(letterbox.content(each), size) for each in maps]
+        heat.append(np.array(whole, np.float16).reshape(-1, letterbox.height, letterbox.width))
+    return {"heat": zoo.object_column(heat)}
+
+
+def write_overlays(batch: Batch, predictions: Batch, folder: Path) -> None:
+    """Write each explained detection's heat map over its picture: ID-NUMBER-CLASS.jpg."""
+    for row, picture in enumerate(batch["image"]):
+        pixels = picture.read()
+        shown = np.flatnonzero(predictions["shown"][row])
+        for number, (each, heat) in enumerate(zip(shown, predictions["heat"][row], strict=False)):
+            name = str(predictions["classes"][row][each])
+            label = f"{name} {predictions['scores'][row][each]:.2f}"
+            image = overlay(pixels, heat.astype(np.float32))
+            image = draw_boxes(image, predictions["boxes"][row][each][None], [label], [0])
+            place = folder / f"{batch['id'][row]}-{number}-{_file_name(name)}.jpg"
+            write_picture(place, image)
+
+
+def focus(box: np.ndarray, heat: np.ndarray) -> float:
+    """Return the share of a heat map that lies within its box, from 0 to 1."""
+    height, width = heat.shape
+    x1, y1, x2, y2 = box
+    columns = slice(max(0, int(x1)), min(width, int(np.ceil(x2))))
+    rows = slice(max(0, int(y1)), min(height, int(np.ceil(y2))))
+    total = float(heat.sum(dtype=np.float64))
+    return float(heat[rows, columns].sum(dtype=np.float64)) / total if total else 0.0
+
+
+def _file_name(text: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in text)

@@ -1,0 +1,202 @@
+"""Reads datasets of TensorFlow Datasets that hold images with boxes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from zoo import DataError, Finding, nearest, offline, publish_file
+from zoo_vision.annotations import Annotations, Gathered, Objects, Record
+from zoo_vision.images import MAX_PIXELS, EncodedImage
+
+PREFIX = "tfds:"
+_LABELS = ("label", "category", "class", "type")
+_CROWDS = ("is_crowd", "is_difficult", "iscrowd", "difficult")
+_SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+
+
+class _Fields(NamedTuple):
+    """Where a dataset keeps what is needed.
+
+    Attributes:
+        image: feature of the image.
+        objects: feature of the sequence of objects.
+        box: feature of an object that holds its box.
+        label: feature of an object that holds its class; empty if all are of one.
+        crowd: feature of an object that says whether it counts; empty if all do.
+        classes: names.
+    """
+
+    image: str
+    objects: str
+    box: str
+    label: str
+    crowd: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TfdsImage(EncodedImage):
+    """An image in a TFDS dataset with random access, or a copy of it in a file.
+
+    Its boxes are about the image as it is stored, so its EXIF orientation does not count.
+
+    Attributes:
+        id: split and number.
+        source: sequence of examples whose image is encoded, or the file.
+        row: number of the example.
+        image: name of the feature.
+        max_pixels: it is refused if it has more.
+    """
+
+    id: str
+    source: Any
+    row: int = 0
+    image: str = "image"
+    max_pixels: int = MAX_PIXELS
+    turned = False
+
+    @property
+    def name(self) -> str:
+        """Split and number."""
+        return self.id
+
+    def open(self) -> BinaryIO:
+        """See :meth:`EncodedImage.open`."""
+        if isinstance(self.source, Path):
+            return self.source.open("rb")
+        return io.BytesIO(self.source[self.row][self.image])
+
+
+def read(path: str, cache: Path, *, max_pixels: int = MAX_PIXELS) -> Annotations:
+    """Read a TFDS dataset.
+
+    Args:
+        path: `tfds:NAME`, where NAME may have a configuration and version.
+        cache: a folder; images of datasets without random access are copied there.
+        max_pixels: of an image.
+
+    Raises:
+        DataError: there is no such dataset, it has no boxes, or it is not here and may not
+            be fetched.
+    """
+    name = path.removeprefix(PREFIX)
+    builder = _builder(name)
+    fields = _fields(builder.info.features, name)
+    records: list[Record] = []
+    findings: list[Finding] = []
+    for split in sorted(builder.info.splits):
+        examples = _Examples(builder, split, fields, cache, max_pixels)
+        found = list(examples.records())
+        if not any(len(each.objects.boxes) for each in found if each.objects):
+            problem = f"The split {split} has no boxes at all, so it is left out."
+            findings.append(Finding("note", "unlabelled-split", problem, path))
+            continue
+        records += found
+    return Annotations("tfds", fields.classes, records, findings)
+
+
+def _builder(name: str) -> Any:
+    """Return the builder of a dataset that is prepared on this machine."""
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"), try_gcs=False)
+    except tfds.core.DatasetNotFoundError as error:
+        raise DataError(
+            f"TFDS has no dataset {name!r}.", hint=nearest(name, tfds.list_builders())
+        ) from error
+    if not builder.info.splits:
+        if offline():
+            raise DataError(
+                f"{name} is not prepared in {builder.data_dir}, and ZOO_OFFLINE is set.",
+                hint="Run once without ZOO_OFFLINE, or set TFDS_DATA_DIR to where it is.",
+            )
+        builder.download_and_prepare()
+    return builder
+
+
+def _fields(features: Mapping[str, Any], name: str) -> _Fields:
+    """Find the image, and the sequence of objects with a box.
+
+    Raises:
+        DataError: there is no such thing.
+    """
+    import tensorflow_datasets as tfds
+
+    kinds = tfds.features
+    image = next((key for key, each in features.items() if isinstance(each, kinds.Image)), "")
+    for key, sequence in features.items():
+        inner = getattr(sequence, "feature", None)
+        parts = dict(inner.items()) if isinstance(inner, kinds.FeaturesDict) else {}
+        boxes = [part for part, each in parts.items() if isinstance(each, kinds.BBoxFeature)]
+        if not (image and boxes):
+            continue
+        labels = [part for part, each in parts.items() if isinstance(each, kinds.ClassLabel)]
+        label = next((part for part in _LABELS if part in labels), labels[0] if labels else "")
+        crowd = next((part for part in _CROWDS if part in parts), "")
+        classes = tuple(parts[label].names) if label else (key,)
+        return _Fields(image, key, boxes[0], label, crowd, classes)
+    raise DataError(
+        f"The TFDS dataset {name} has no image with a sequence of boxes.",
+        hint=f"Its features are {', '.join(features)}.",
+    )
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """The examples of one split."""
+
+    builder: Any
+    split: str
+    fields: _Fields
+    cache: Path
+    max_pixels: int
+
+    def records(self) -> Iterator[Record]:
+        """Yield the images with their objects."""
+        import tensorflow_datasets as tfds
+
+        fields = self.fields
+        decoders = {fields.image: tfds.decode.SkipDecoding()}
+        if self.builder.info.file_format is tfds.core.FileFormat.ARRAY_RECORD:
+            source = self.builder.as_data_source(self.split, decoders=decoders)
+            for row in range(len(source)):
+                yield self._record(row, source[row], source)
+            return
+        examples = self.builder.as_dataset(self.split, decoders=decoders)
+        for row, example in enumerate(tfds.as_numpy(examples)):
+            yield self._record(row, example, self._copy(row, example[fields.image]))
+
+    def _record(self, row: int, example: Mapping[str, Any], source: Any) -> Record:
+        name = f"{self.split}/{row}"
+        return Record(
+            id=name,
+            picture=TfdsImage(name, source, row, self.fields.image, self.max_pixels),
+            objects=self._objects(example[self.fields.objects]),
+            split=_SPLITS.get(self.split, ""),
+            labels=f"{PREFIX}{self.builder.info.name} {name}",
+        )
+
+    def _objects(self, objects: Mapping[str, Any]) -> Objects:
+        gathered = Gathered(relative=True)
+        for number, (top, left, bottom, right) in enumerate(objects[self.fields.box]):
+            place = int(objects[self.fields.label][number]) if self.fields.label else 0
+            crowd = bool(objects[self.fields.crowd][number]) if self.fields.crowd else False
+            gathered.add((left, top, right, bottom), place, crowd, number + 1)
+        return gathered.objects()
+
+    def _copy(self, row: int, content: bytes) -> Path:
+        """Copy an encoded image to a file, unless that was done before."""
+        about = f"{self.builder.info.full_name} {self.builder.data_dir} {self.builder.info.as_json}"
+        folder = self.cache / f"tfds-{hashlib.sha256(about.encode()).hexdigest()[:20]}" / self.split
+        copy = folder / f"{row:07d}"
+        if not copy.exists() or copy.stat().st_size != len(content):
+            with publish_file(copy) as temporary:
+                temporary.write_bytes(content)
+        return copy
