@@ -13,7 +13,7 @@ LAYERS = (
     ("errors", "storage", "kinds", "config", "settings", "startup"),
     ("specs", "components", "hookspecs"),
     ("requirements", "isolation", "discovery", "registry"),
-    ("data", "distribution", "inference"),
+    ("data", "distribution", "inference", "layers"),
     ("bundle", "runs"),
     ("training", "evaluation", "reporting"),
     ("recipe", "actions"),

@@ -74,6 +74,7 @@ _EXPORTS = {
     ),
     "zoo.data.examples": ("Columns", "all_rows", "object_column"),
     "zoo.data.splits": ("split_by_group", "split_by_time", "split_stratified"),
+    "zoo.layers": ("leaf_layers",),
     "zoo.evaluation.ranking": ("Ranking",),
     "zoo.evaluation.calibration": ("expected_calibration_error", "fit_temperature"),
     "zoo.reporting": ("charts",),

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from zoo.components import Strategy
 from zoo.errors import ConfigError
+from zoo.layers import leaf_layers
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 _CPU_BFLOAT16 = {"amx_bf16", "avx512_bf16"}
@@ -53,6 +54,17 @@ class Distribution:
                 yield
         finally:
             keras.config.set_dtype_policy(previous)
+
+    def synchronise(self, model: keras.Model) -> None:
+        """Let BatchNormalization take its statistics over all replicas.
+
+        Otherwise each replica normalises by its own small share of the batch, and what is
+        trained is not what one device would train.
+        """
+        if self.replicas > 1:
+            for layer in leaf_layers(model):
+                if isinstance(layer, keras.layers.BatchNormalization):
+                    layer.synchronized = True
 
     def batch_size(self, batch_size: int) -> int:
         """Return the global batch size for a recipe's `train.batch_size`.

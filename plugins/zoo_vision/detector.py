@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import keras
 from keras import layers
@@ -20,6 +20,7 @@ import zoo
 from zoo_vision.dense import STRIDES, DistancesToBoxes, grid
 from zoo_vision.layers import FusedBatchNormalization
 from zoo_vision.losses import DenseLoss
+from zoo_vision.transfer import Detector, Patterns, class_names
 
 _BINS = 16
 
@@ -40,14 +41,22 @@ _SIZES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compact(zoo.Model):
+class Compact(Detector):
     """A one-stage, anchor-free detector of full convolutions."""
+
+    part_patterns: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("stem", "stem.*"),
+        *((f"backbone{number}", f"backbone{number}.*") for number in range(1, 5)),
+        ("neck", "neck.*"),
+        ("head", "head.*"),
+    )
+    class_patterns: ClassVar[Patterns] = ("head.class*",)
 
     size: Literal["nano", "small", "medium"] = zoo.setting("small", "How wide and deep it is.")
 
     def build(self, space: zoo.Space) -> keras.Model:
         height, width, _ = space.inputs["image"].shape
-        classes = len(space.outputs["detections"].names) - 4
+        classes = len(class_names(space))
         size = _SIZES[self.size]
         image = keras.Input((height, width, 3), dtype=space.inputs["image"].dtype, name="image")
         x = layers.Rescaling(1 / 255, name="rescale")(image)
@@ -58,13 +67,6 @@ class Compact(zoo.Model):
     def loss(self, space: zoo.Space) -> DenseLoss:
         height, width, _ = space.inputs["image"].shape
         return DenseLoss(space, *grid(height, width, STRIDES), bins=_BINS)
-
-    def parts(self, model: keras.Model) -> list[tuple[str, list[keras.Layer]]]:
-        parts: dict[str, list[keras.Layer]] = {}
-        for layer in model.layers:
-            if layer.weights:
-                parts.setdefault(layer.name.split(".")[0], []).append(layer)
-        return list(parts.items())
 
 
 def _convolve(x: Any, channels: int, name: str, *, kernel: int = 3, stride: int = 1) -> Any:

@@ -202,8 +202,8 @@ class RetinaNet(HubDetector):
             name="pixels",
         )
         network = self._network(height, width, len(class_names(space)))
-        _start_heads(network)
         raw = network(pixels(image))
+        _start_heads(network, places=raw["cls_logits"].shape[1])
         boxes = DeltasToBoxes(height, width, name="boxes")(raw["bbox_regression"])
         join = keras.layers.Concatenate(dtype="float32", name="detections")
         return keras.Model(image, join([boxes, raw["cls_logits"]]), name="retinanet")
@@ -237,24 +237,30 @@ class RetinaNet(HubDetector):
         return network
 
 
-def _start_heads(network: keras.Model) -> None:
-    """Begin with few objects and with boxes like the anchors (arXiv:1708.02002, section 4.1).
+def _start_heads(network: keras.Model, places: int) -> None:
+    """Begin with few objects and with boxes that are the anchors.
 
-    Keras Hub gives the prior of rare objects to the boxes instead of the classes, and its
-    wide kernels take the first boxes to infinity.
+    As the paper does (arXiv:1708.02002, section 4.1), but with still fewer objects: our loss
+    sums the background instead of focusing, and more would drown the first objects. Keras Hub
+    gives the prior to the boxes instead of the classes, and its wide kernels take the first
+    boxes to infinity.
+
+    Args:
+        network: a detector of Keras Hub.
+        places: how many anchors it has.
     """
+    classes = network.num_classes
     for weight in network.weights:
         head, _, name = weight.path.partition("/")
         if head not in ("box_head", "classification_head"):
             continue
-        if name.endswith("bias"):
-            weight.assign(ops.zeros(weight.shape))
+        if name.endswith("kernel"):
+            last = keras.initializers.RandomNormal(stddev=0.001)
+            start = last if name.startswith("logits") else keras.initializers.HeNormal()
         else:
-            narrow = keras.initializers.RandomNormal(stddev=0.01)
-            start = narrow if name.startswith("logits") else keras.initializers.HeNormal()
-            weight.assign(start(weight.shape))
-        if weight.path == "classification_head/logits_layer/bias":
-            weight.assign(ops.full(weight.shape, -math.log((1 - 0.01) / 0.01)))
+            rare = weight.path == "classification_head/logits_layer/bias"
+            start = keras.initializers.Constant(math.log(5 / classes / places) if rare else 0.0)
+        weight.assign(start(weight.shape))
 
 
 @_register

@@ -31,7 +31,7 @@ def numbered(batch: Batch, names: Sequence[str]) -> Batch:
     """
     places = {name: place for place, name in enumerate(names)}
     known = [np.array([name in places for name in row], bool) for row in batch["classes"]]
-    columns = {
+    columns: Batch = {
         name: zoo.object_column(
             np.asarray(values)[kept] for values, kept in zip(batch[name], known, strict=True)
         )

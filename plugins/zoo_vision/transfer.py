@@ -33,7 +33,9 @@ class Detector(zoo.Model):
 
     def parts(self, model: keras.Model) -> list[tuple[str, list[keras.Layer]]]:
         found: dict[str, list[keras.Layer]] = {name: [] for name, _ in self.part_patterns}
-        for layer in _leaves(model):
+        for layer in zoo.leaf_layers(model):
+            if not layer.weights:
+                continue
             path = layer.weights[0].path
             part = next((name for name, of in self.part_patterns if fnmatch(path, of)), None)
             if part:
@@ -46,7 +48,7 @@ class Detector(zoo.Model):
         source_space: zoo.Space,
         target: keras.Model,
         space: zoo.Space,
-    ) -> int:
+    ) -> list[str]:
         """Carry weights over; those of a class go to the class of the same name."""
         return copy_weights(source, source_space, target, space, self.class_patterns)
 
@@ -62,7 +64,7 @@ def copy_weights(
     target: keras.Model,
     space: zoo.Space,
     class_layers: Sequence[str],
-) -> int:
+) -> list[str]:
     """Copy the weights of equal path and shape, and class by class those of the classes.
 
     Args:
@@ -74,20 +76,23 @@ def copy_weights(
             once or once for each anchor.
 
     Returns:
-        how many weights of `target` start from `source`, at least in part.
+        the paths of the weights of `target` that start from `source`, at least in part.
     """
     known = {weight.path: weight for weight in source.weights}
     old, new = class_names(source_space), class_names(space)
-    copied = 0
+    copied = []
     for weight in target.weights:
         match = known.get(weight.path)
         if match is None:
             continue
         if _matches(weight.path, class_layers):
-            copied += _copy_classes(match, weight, old, new)
-        elif match.shape == weight.shape:
-            weight.assign(match)
-            copied += 1
+            fits = _copy_classes(match, weight, old, new)
+        else:
+            fits = match.shape == weight.shape
+            if fits:
+                weight.assign(match)
+        if fits:
+            copied.append(weight.path)
     return copied
 
 
@@ -148,14 +153,6 @@ def reading_preset(handle: str) -> Iterator[None]:
         raise zoo.ConfigError(
             f"The preset {handle!r} cannot be read: {str(error).splitlines()[0]}", hint=local
         ) from error
-
-
-def _leaves(model: keras.Model) -> Iterator[keras.Layer]:
-    """Yield the layers with trainable weights that hold no other layers, each once."""
-    for layer in model._flatten_layers():
-        inner = layer._flatten_layers(include_self=False)
-        if layer.weights and next(iter(inner), None) is None:
-            yield layer
 
 
 def _matches(path: str, patterns: Sequence[str]) -> bool:

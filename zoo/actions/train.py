@@ -189,6 +189,7 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
     distribution = distribute(recipe.strategy)
     with distribution.scope():
         model = recipe.model.build(preprocessing.space)
+    distribution.synchronise(model)
     run.update(device=distribution.describe(), parameters=model.count_params())
     _tell(options, {"event": "device", **distribution.describe()})
     checkpoints = Checkpoints(run.checkpoints, recipe.train.checkpoints)

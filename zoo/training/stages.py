@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 import keras
 
 from zoo.errors import ConfigError
+from zoo.layers import leaf_layers
 from zoo.training.config import Stage
 
 Parts = Sequence[tuple[str, Sequence[keras.Layer]]]
@@ -71,7 +72,6 @@ def learning_rates(parts: Parts, layer_decay: float) -> dict[int, float]:
 
 
 def _freeze_batchnorm(layer: keras.Layer) -> None:
-    if isinstance(layer, keras.layers.BatchNormalization):
-        layer.trainable = False
-    for inner in getattr(layer, "layers", ()):
-        _freeze_batchnorm(inner)
+    for leaf in leaf_layers(layer):
+        if isinstance(leaf, keras.layers.BatchNormalization):
+            leaf.trainable = False

@@ -200,3 +200,14 @@ def test_parts_hold_every_weight_once_from_input_to_output():
     assert names[-1] == "head"
     held = [id(weight) for _, layers in parts for layer in layers for weight in layer.weights]
     assert sorted(held) == sorted(id(weight) for weight in model.weights)
+
+
+def test_classes_carry_over_by_name():
+    component = Compact(size="nano")
+    source, target = component.build(space()), component.build(space(("cross", "moon", "ring")))
+    copied = component.transfer(source, space(), target, space(("cross", "moon", "ring")))
+    assert len(copied) == len(target.weights)
+    old, new = (model.get_layer("head.class1").kernel.numpy() for model in (source, target))
+    np.testing.assert_array_equal(new[..., 0], old[..., 2])
+    np.testing.assert_array_equal(new[..., 2], old[..., 0])
+    assert not np.array_equal(new[..., 1], old[..., 1])

@@ -83,6 +83,20 @@ def test_output_is_one_float32_tensor_with_boxes_and_logits_first(
     assert (outputs[..., 2:4] >= outputs[..., :2]).numpy().all()
 
 
+@pytest.mark.parametrize("name", ["yolov8", "retinanet"])
+def test_dense_detectors_begin_with_a_few_objects_of_sane_size(
+    name: str, built: dict[str, keras.Model]
+) -> None:
+    outputs = built[name](scenes(2)[0], training=True).numpy()
+    sides = outputs[..., 2:4] - outputs[..., :2]
+
+    objects = (1 / (1 + np.exp(-outputs[..., 4:7]))).sum(axis=(1, 2))
+    assert (objects > 1).all()
+    assert (objects < 30).all()
+    assert sides.min() > 1
+    assert np.median(sides) < 2 * WIDTH
+
+
 @each_model
 def test_training_lowers_the_loss(name: str) -> None:
     first, *_, last = losses(name, steps=4)
@@ -160,7 +174,7 @@ def test_transfer_carries_the_classes_that_both_have(
     copied = MODELS[name].transfer(built[name], space(*CLASSES), target, space("blue", "other"))
 
     after, source = class_columns(name, target), class_columns(name, built[name])
-    assert copied == len(target.weights)
+    assert copied == paths(target)
     np.testing.assert_array_equal(after[..., 0], source[..., 2])
     np.testing.assert_array_equal(after[..., 1], before[..., 1])
 
