@@ -3,6 +3,7 @@
     python benchmarks/vision.py --data FOLDER [--minutes 20] [--size 320] [--peer yolo26n]
     python benchmarks/vision.py --data FOLDER --minutes 20 --only peer --results FILE.json
     python benchmarks/vision.py --data FOLDER --minutes 20 --only ours --results FILE.json
+    python benchmarks/vision.py --data FOLDER --set task.vertical_flip=0.5 --peer-set 'flipud: 0.5'
 
 Both sides take the same images, boxes, longest side, time and cores, one after the other,
 each in a process of its own. Both train on the training split, choose their checkpoint on
@@ -47,6 +48,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import yaml
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -173,6 +175,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=("ours", "peer"), help="train one side")
     parser.add_argument("--results", type=Path, help="JSON file that keeps both sides")
     parser.add_argument("--set", action="append", default=[], help="a setting of our recipe")
+    parser.add_argument(
+        "--peer-set", action="append", default=[], help="one of the peer's, such as 'flipud: 0.5'"
+    )
+    parser.add_argument("--runs", help="folder that keeps our run, with its report")
     arguments = parser.parse_args()
     if arguments.only == "peer" and not (arguments.minutes or arguments.results):
         parser.error("--only peer needs --minutes, or --results with our side")
@@ -279,8 +285,8 @@ def train_ours(arguments: argparse.Namespace) -> Trained:
     data = load(recipe)
     stages = fitted_stages(arguments, recipe, len(data.splits["train"]))
     further = {"train.stages": stages} if stages else {}
-    with tempfile.TemporaryDirectory() as runs:
-        settings = settings_of(arguments, **further)
+    with tempfile.TemporaryDirectory() as temporary:
+        settings, runs = settings_of(arguments, **further), arguments.runs or temporary
         run = zoo.train(
             "vision", data=arguments.data, settings=settings, runs=runs, listeners=[clock]
         )
@@ -364,6 +370,7 @@ def train_peer(arguments: argparse.Namespace, data: zoo.Data, seconds: float) ->
             "data": str(write_yolo(data, folder)),
             "seconds": seconds,
             "folder": temporary,
+            "settings": yaml.safe_load("{" + ", ".join(arguments.peer_set) + "}"),
             **{name: getattr(arguments, name) for name in names},
         }
         write_json(folder / "request.json", request)

@@ -35,6 +35,7 @@ def main(request: dict[str, Any], answer: Path) -> None:
         project=request["folder"],
         name="run",
         **offline,
+        **request["settings"],
     )
     best = YOLO(Path(request["folder"]) / "run" / "weights" / "best.pt")
     content = {

@@ -13,8 +13,8 @@ DATA = sys.argv[1] if len(sys.argv) > 1 else ""
 WEIGHTS = sys.argv[2] if len(sys.argv) > 2 else ""
 
 SETTINGS = {
-    # The longer side of what the model sees, in pixels. Small objects need more.
-    "task.size": 320,
+    # The longer side of what the model sees, in pixels; by default your objects decide.
+    # "task.size": 640,
     # Objects that look the same upside down, such as cells: flip that way too.
     # "task.vertical_flip": 0.5,
     # Pictures far larger than their objects: look at them in tiles.

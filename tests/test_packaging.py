@@ -8,34 +8,64 @@ import sys
 import sysconfig
 import tomllib
 import venv
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"tensorflow", "keras", "numpy", "pandas", "sklearn", "matplotlib", "duckdb", "ibis"}
-BASE = ("argcomplete", "packaging", "pluggy", "rich", "tomlkit")
+HEAVY = {
+    *("tensorflow", "keras", "numpy", "pandas", "sklearn", "matplotlib", "duckdb", "ibis"),
+    *("cv2", "PIL", "keras_cv", "keras_hub", "yaml"),
+}
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment that has the base requirements and nothing else.
+def _closure(name: str, extras: set[str]) -> dict[str, metadata.Distribution]:
+    """The distributions that an install of `name[extras]` brings, by their normalised names."""
+    found: dict[str, metadata.Distribution] = {}
+    wanted, seen = [(name, frozenset(extras))], set()
+    while wanted:
+        name, chosen = wanted.pop()
+        if (name, chosen) in seen:
+            continue
+        seen.add((name, chosen))
+        try:
+            found[name] = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue  # a requirement of another platform, or one that is built in
+        for text in found[name].requires or ():
+            requirement = Requirement(text)
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate({"extra": each}) for each in chosen | {""}):
+                further = canonicalize_name(requirement.name), frozenset(requirement.extras)
+                wanted.append(further)
+    return found
 
-    They are taken from the environment of the tests, so that no network is needed.
+
+def _environment(folder: Path, extras: set[str]) -> Path:
+    """Make an environment with the project and those extras alone; return its Python.
+
+    What it holds is linked from the environment of the tests, so that no network is needed.
     """
-    folder = tmp_path_factory.mktemp("base")
     venv.create(folder, with_pip=False)
     site = Path(
         sysconfig.get_paths("venv", {"base": str(folder), "platbase": str(folder)})["purelib"]
     )
     installed = Path(sysconfig.get_paths()["purelib"])
-    needed = [*BASE, "markdown_it", "markdown_it_py", "mdurl", "pygments", "keras_domain_zoo"]
-    for entry in installed.iterdir():
-        name = entry.name.lower()
-        if any(name == each or name.startswith(f"{each}-") for each in needed):
-            (site / entry.name).symlink_to(entry)
+    for distribution in _closure("keras-domain-zoo", extras).values():
+        for top in {file.parts[0] for file in distribution.files or ()}:
+            if (installed / top).exists() and not (site / top).exists() and top != "..":
+                (site / top).symlink_to(installed / top)
     (site / "checkout.pth").write_text(f"{ROOT}\n{ROOT / 'plugins'}\n")
     return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has the base requirements and nothing else."""
+    return _environment(tmp_path_factory.mktemp("base"), set())
 
 
 def _zoo(python: Path, *arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -64,12 +94,28 @@ def test_base_install_cannot_train_and_says_why(base: Path, tmp_path: Path) -> N
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("extra", ["fraud", "vision"])
+def test_each_extra_is_enough_for_its_plugin(extra: str, tmp_path: Path) -> None:
+    python = _environment(tmp_path / "environment", {extra})
+    script = f"""
+import importlib, pkgutil, zoo_{extra}, zoo
+for module in pkgutil.iter_modules(zoo_{extra}.__path__):
+    importlib.import_module(f"zoo_{extra}.{{module.name}}")
+(plugin,) = [each for each in zoo.plugins() if each.name == "{extra}"]
+print(plugin.status)
+"""
+    done = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1].endswith("ok"), done.stdout
+
+
 @pytest.mark.parametrize(
     "code",
     [
         "import zoo; zoo.plugins(); zoo.recipes()",
         "import zoo.hookspecs, zoo.components, zoo.errors",
         "import zoo_fraud.plugin as plugin; plugin.zoo_models()",
+        "import zoo_vision.plugin as plugin; plugin.zoo_models()",
         "from zoo.cli import main; main(['list'])",
         "from zoo.cli import main; main(['info', 'fraud'])",
     ],

@@ -52,7 +52,7 @@ class Compact(Detector):
     )
     class_patterns: ClassVar[Patterns] = ("head.class*",)
 
-    size: Literal["nano", "small", "medium"] = zoo.setting("small", "How wide and deep it is.")
+    size: Literal["nano", "small", "medium"] = zoo.setting("nano", "How wide and deep it is.")
 
     def build(self, space: zoo.Space) -> keras.Model:
         height, width, _ = space.inputs["image"].shape

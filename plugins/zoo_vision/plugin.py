@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import zoo
 
 ZOO_CONTRACT = 1
@@ -86,46 +88,81 @@ def zoo_strategies() -> list[zoo.StrategySpec]:
 @zoo.hookimpl
 def zoo_recipes() -> list[zoo.RecipeSpec]:
     return [
-        zoo.RecipeSpec(
-            name="finetune",
-            summary="Trains a detector on your pictures, from scratch or from earlier weights.",
-            task="detection",
-            model="compact",
-            dataset="boxes",
-            sample="scenes",
-            strategy="synchronised",
-            settings={
-                "evaluation.batch_size": 16,
-                "train.batch_size": 16,
-                "train.learning_rate": 2e-3,
-                "train.weight_decay": 0.02,
-                "train.clip_norm": 10.0,
-                "train.ema": 0.998,
-                "train.stages": [
-                    {
-                        "name": "head",
-                        "when": "transfer",
-                        "trainable": ["head*"],
-                        "epochs": 5,
-                        "learning_rate": 1e-3,
-                    },
-                    {
-                        "name": "neck",
-                        "when": "transfer",
-                        "trainable": ["neck*", "head*"],
-                        "epochs": 10,
-                        "learning_rate": 1e-3,
-                    },
-                    {
-                        "name": "all",
-                        "when": "transfer",
-                        "epochs": 60,
-                        "learning_rate": 5e-4,
-                        "layer_decay": 0.8,
-                    },
-                    {"name": "scratch", "when": "scratch", "epochs": 150},
-                ],
-            },
+        _recipe(
+            "finetune",
+            "Trains a detector on your pictures, from scratch or from earlier weights.",
+            "compact",
+            {"train.learning_rate": 2e-3, "train.weight_decay": 0.02},
             default=True,
-        )
+        ),
+        _recipe(
+            "yolov8",
+            "The same with YOLOv8, whose published weights it can start from.",
+            "yolov8",
+            {"train.learning_rate": 1e-3, "train.weight_decay": 0.02},
+        ),
+        _recipe(
+            "retinanet",
+            "The same with RetinaNet; made for a GPU and published weights.",
+            "retinanet",
+            {"train.learning_rate": 1e-4, "train.batch_size": 8},
+        ),
+        _recipe(
+            "dfine",
+            "The same with D-FINE; made for a GPU and published weights.",
+            "dfine",
+            # Its matching runs outside the graph that XLA could compile.
+            {"train.learning_rate": 1e-4, "train.batch_size": 8, "strategy.xla": "off"},
+        ),
     ]
+
+
+def _recipe(
+    name: str, summary: str, model: str, settings: dict[str, Any], *, default: bool = False
+) -> zoo.RecipeSpec:
+    """Return the recipe of a model: alike for all but how fast they may learn."""
+    peak = settings["train.learning_rate"]
+    return zoo.RecipeSpec(
+        name=name,
+        summary=summary,
+        task="detection",
+        model=model,
+        dataset="boxes",
+        sample="scenes",
+        strategy="synchronised",
+        settings={
+            "evaluation.batch_size": 16,
+            "train.batch_size": 16,
+            "train.clip_norm": 10.0,
+            "train.ema": 0.998,
+            "train.validate_every": 2.0,
+            "train.stages": [
+                {
+                    "name": "head",
+                    "when": "transfer",
+                    "trainable": ["head"],
+                    "batchnorm": "freeze",
+                    "epochs": 10,
+                    "steps": 200,
+                },
+                {
+                    "name": "neck",
+                    "when": "transfer",
+                    "trainable": ["neck", "head"],
+                    "epochs": 20,
+                    "steps": 400,
+                },
+                {
+                    "name": "all",
+                    "when": "transfer",
+                    "epochs": 150,
+                    "steps": 4000,
+                    "learning_rate": peak / 2,
+                    "layer_decay": 0.8,
+                },
+                {"name": "scratch", "when": "scratch", "epochs": 500, "steps": 6000},
+            ],
+            **settings,
+        },
+        default=default,
+    )

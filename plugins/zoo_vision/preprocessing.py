@@ -11,11 +11,20 @@ from typing import Self
 import numpy as np
 
 import zoo
-from zoo_vision.geometry import Letterbox
+from zoo_vision.geometry import Letterbox, areas
 
 Batch = dict[str, np.ndarray]
 
 _MULTIPLE = 32
+_SIZES = (320, 640)
+"""Smallest and largest side of a canvas that is chosen by the objects."""
+
+_CLEAR = 24
+"""Pixels of the canvas at which an object is clear: three places of the finest features."""
+
+_FEW = 10
+"""Objects of a class below which their usual size is not known."""
+
 _SMALLEST_SIDE = 2.0
 """Pixels of the canvas below which a box cannot be learnt."""
 
@@ -108,6 +117,22 @@ class PicturePreprocessing(zoo.Preprocessing):
     def load(cls, folder: Path) -> Self:
         values = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
         return cls(**{**values, "classes": tuple(values["classes"])})
+
+
+def suggested_size(train: Batch) -> int:
+    """Return the longer side of a canvas, px, on which the objects can be told from one another.
+
+    On it the usual object of each class, even of the one with the smallest, measures 24 px,
+    as far as a side from 320 to 640 px allows and the pictures have that many.
+    """
+    longer = np.maximum(train["height"], train["width"])
+    names = np.concatenate([np.zeros(0, object), *train["classes"]])
+    boxes = np.concatenate([np.zeros((0, 4), np.float32), *train["boxes"]])
+    shares = np.sqrt(areas(boxes)) / np.repeat(longer, [len(each) for each in train["boxes"]])
+    usual = [np.median(shares[names == name]) for name in set(names) if sum(names == name) >= _FEW]
+    least, most = _SIZES
+    wanted = _CLEAR / min(usual) if usual else least
+    return _up(min(max(wanted, least), most, max(float(np.median(longer)), least)))
 
 
 def _up(pixels: float) -> int:

@@ -17,7 +17,7 @@ from zoo_vision.augmentation import Augment
 from zoo_vision.coco_output import write_detections
 from zoo_vision.labels import class_names, named, numbered
 from zoo_vision.nms import distinct_detections
-from zoo_vision.preprocessing import PicturePreprocessing
+from zoo_vision.preprocessing import PicturePreprocessing, suggested_size
 from zoo_vision.tiles import TiledExamples, merge_windows
 
 Batch = dict[str, np.ndarray]
@@ -37,7 +37,11 @@ class DetectObjects(zoo.Task):
     monitor: ClassVar[str] = "map"
     preprocessing: ClassVar[type[zoo.Preprocessing]] = PicturePreprocessing
 
-    size: int = zoo.setting(320, "Longer side of the model's input, px.", minimum=32)
+    size: int = zoo.setting(
+        0,
+        "Longer side of the model's input, px; 0 takes 320 to 640, by how small the objects are.",
+        minimum=0,
+    )
     tile: int = zoo.setting(
         0, "Side of the tiles that larger pictures are cut into, px; 0 for none.", minimum=0
     )
@@ -82,7 +86,8 @@ class DetectObjects(zoo.Task):
 
     def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> PicturePreprocessing:
         windows = zoo.all_rows(self._tiled(train))
-        return PicturePreprocessing.fit(windows, tuple(info.facts["classes"]), self.size)
+        size = self.size or suggested_size(windows)
+        return PicturePreprocessing.fit(windows, tuple(info.facts["classes"]), size)
 
     def windows(self, examples: zoo.Examples, preprocessing: zoo.Preprocessing) -> zoo.Examples:
         return self._tiled(examples)

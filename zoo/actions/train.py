@@ -16,7 +16,7 @@ import keras
 from zoo import bundle as bundles
 from zoo.actions.measure import measure_bundle, store
 from zoo.bundle import Bundle
-from zoo.components import Data, Examples, Preprocessing
+from zoo.components import Data, Examples, Preprocessing, Tensor
 from zoo.config import from_file, to_toml
 from zoo.data.examples import Columns, EncodedExamples, all_rows
 from zoo.distribution import distribute
@@ -190,7 +190,11 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
     with distribution.scope():
         model = recipe.model.build(preprocessing.space)
     distribution.synchronise(model)
-    run.update(device=distribution.describe(), parameters=model.count_params())
+    run.update(
+        device=distribution.describe(),
+        parameters=model.count_params(),
+        inputs={name: _shape(tensor) for name, tensor in preprocessing.space.inputs.items()},
+    )
     _tell(options, {"event": "device", **distribution.describe()})
     checkpoints = Checkpoints(run.checkpoints, recipe.train.checkpoints)
     checkpoint = _last_checkpoint(run, checkpoints)
@@ -219,6 +223,12 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
         raise
     _add_seconds(run, training=progress.seconds)
     return _bundle(recipe, run, data, preprocessing, model)
+
+
+def _shape(tensor: Tensor) -> str:
+    """Return the shape and type of an input, such as `256 x 320 x 3, uint8`."""
+    sizes = " x ".join("any" if size is None else str(size) for size in tensor.shape)
+    return f"{sizes}, {tensor.dtype}"
 
 
 def _loss(recipe: Recipe, preprocessing: Preprocessing) -> Any:

@@ -167,6 +167,7 @@ def _execution(run: Mapping[str, Any], speed: float | None) -> list[tuple[str, s
     rows = [
         *((_DEVICE.get(key, wording.title(key)), value) for key, value in device.items()),
         ("Parameters of the model", run.get("parameters")),
+        *((f"Model input, {name}", value) for name, value in (run.get("inputs") or {}).items()),
         *((f"Time for {wording.label(k)}", wording.duration(v)) for k, v in seconds.items()),
         ("Time in all", wording.duration(total) if seconds else None),
         ("Training speed", None if speed is None else wording.rate(speed)),
