@@ -5,8 +5,8 @@
 
 The target is a Pascal VOC folder with the official lists train, val and test. Of its
 training pictures a share is kept, drawn by the seed; val and test stay whole. Detectors
-from scratch and from the source have the same size, recipe and number of steps. The stages
-that the recipe has for a start are as long as it says in proportion.
+from scratch and from the source have the same size, recipe and number of steps; the stages
+that the recipe has for each start keep their proportions.
 
 The source is a run of the recipe on generated scenes, made once and with one seed, so the
 spread does not hold that of sources. Every run keeps its best weights on val, so what

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import zoo
+
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
@@ -55,3 +57,10 @@ def test_module_imports_only_its_own_layer_and_lower_ones(module: str) -> None:
 def test_every_module_has_a_layer() -> None:
     modules = {path.stem for path in (ROOT / "zoo").iterdir() if path.suffix in ("", ".py")}
     assert modules - {"__init__", "py", "__pycache__"} == set(LEVEL)
+
+
+def test_type_checkers_see_every_public_name_where_it_is_loaded_from() -> None:
+    tree = ast.parse((ROOT / "zoo" / "__init__.py").read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name: each.module for each in block.body for alias in each.names}
+    assert seen == zoo._HOME

@@ -7,7 +7,112 @@ when it is first used.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # The same names as below, for type checkers and editors.
+    from zoo.api import (
+        check_data as check_data,
+        dataset as dataset,
+        datasets as datasets,
+        evaluate as evaluate,
+        info as info,
+        load as load,
+        model as model,
+        models as models,
+        plugins as plugins,
+        predict as predict,
+        recipes as recipes,
+        report as report,
+        strategies as strategies,
+        strategy as strategy,
+        task as task,
+        tasks as tasks,
+        train as train,
+    )
+    from zoo.bundle import (
+        Bundle as Bundle,
+    )
+    from zoo.components import (
+        Augmentation as Augmentation,
+        Baseline as Baseline,
+        Batch as Batch,
+        Component as Component,
+        Data as Data,
+        Dataset as Dataset,
+        DatasetInfo as DatasetInfo,
+        Examples as Examples,
+        Figure as Figure,
+        Finding as Finding,
+        Metric as Metric,
+        Model as Model,
+        Preprocessing as Preprocessing,
+        Space as Space,
+        Strategy as Strategy,
+        Task as Task,
+        Tensor as Tensor,
+        setting as setting,
+    )
+    from zoo.data.examples import (
+        Columns as Columns,
+        all_rows as all_rows,
+        object_column as object_column,
+    )
+    from zoo.data.splits import (
+        split_by_group as split_by_group,
+        split_by_time as split_by_time,
+        split_stratified as split_stratified,
+    )
+    from zoo.data.tfds import (
+        tfds_builder as tfds_builder,
+    )
+    from zoo.errors import (
+        AmbiguousPluginError as AmbiguousPluginError,
+        ConfigError as ConfigError,
+        DataError as DataError,
+        DivergedError as DivergedError,
+        ExitCode as ExitCode,
+        MissingRequirementError as MissingRequirementError,
+        PluginError as PluginError,
+        StorageError as StorageError,
+        UnknownNameError as UnknownNameError,
+        ZooError as ZooError,
+        nearest as nearest,
+    )
+    from zoo.evaluation.calibration import (
+        expected_calibration_error as expected_calibration_error,
+        fit_temperature as fit_temperature,
+    )
+    from zoo.evaluation.ranking import (
+        Ranking as Ranking,
+    )
+    from zoo.hookspecs import (
+        hookimpl as hookimpl,
+    )
+    from zoo.layers import (
+        leaf_layers as leaf_layers,
+    )
+    from zoo.reporting import (
+        charts as charts,
+    )
+    from zoo.runs import (
+        Run as Run,
+    )
+    from zoo.settings import (
+        offline as offline,
+    )
+    from zoo.specs import (
+        CONTRACT as CONTRACT,
+        DatasetSpec as DatasetSpec,
+        ModelSpec as ModelSpec,
+        RecipeSpec as RecipeSpec,
+        StrategySpec as StrategySpec,
+        TaskSpec as TaskSpec,
+    )
+    from zoo.storage import (
+        publish_file as publish_file,
+        publish_folder as publish_folder,
+    )
 
 __version__ = "0.1.0"
 
@@ -34,6 +139,7 @@ _EXPORTS = {
     "zoo.components": (
         "Augmentation",
         "Baseline",
+        "Batch",
         "Component",
         "Data",
         "Dataset",
@@ -74,6 +180,7 @@ _EXPORTS = {
     ),
     "zoo.data.examples": ("Columns", "all_rows", "object_column"),
     "zoo.data.splits": ("split_by_group", "split_by_time", "split_stratified"),
+    "zoo.data.tfds": ("tfds_builder",),
     "zoo.layers": ("leaf_layers",),
     "zoo.evaluation.ranking": ("Ranking",),
     "zoo.evaluation.calibration": ("expected_calibration_error", "fit_temperature"),

@@ -214,8 +214,7 @@ def train(
         StorageError: a file cannot be written.
     """
     resolved = resolve(recipe, data=data, config=config, weights=weights, settings=settings)
-    from zoo.actions.train import Options
-    from zoo.actions.train import train as carry_out
+    from zoo.actions.train import Options, train as carry_out
 
     options = Options(command=command, listeners=listeners)
     return carry_out(resolved, Path(runs), options, seeds=seeds)
@@ -224,8 +223,7 @@ def train(
 def resume(run: Path | str, *, listeners: Sequence[Listener] = ()) -> Run:
     """Go on with an interrupted run, from its last whole checkpoint."""
     load_tensorflow()
-    from zoo.actions.train import Options
-    from zoo.actions.train import resume as carry_on
+    from zoo.actions.train import Options, resume as carry_on
 
     return carry_on(Path(run), Options(listeners=listeners))
 

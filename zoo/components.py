@@ -440,13 +440,16 @@ class Task(Component, ABC):
     def records(self, batch: Batch, predictions: Batch) -> Iterator[dict[str, Any]]:
         """Yield one JSON-able record for each example, as `predict` writes them."""
 
-    def files(self, batch: Batch, predictions: Batch, folder: Path) -> None:
+    def files(
+        self, batch: Batch, predictions: Batch, folder: Path, preprocessing: Preprocessing
+    ) -> None:
         """Write predictions in the field's own formats, when `predict` writes a folder.
 
         Args:
             batch: the examples, whole columns.
             predictions: what was predicted for them.
             folder: where to write; the core adds `predictions.jsonl` and `findings.jsonl`.
+            preprocessing: what encoded the examples.
         """
 
 

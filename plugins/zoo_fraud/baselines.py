@@ -9,12 +9,10 @@ from sklearn.preprocessing import OneHotEncoder
 
 import zoo
 
-Batch = dict[str, np.ndarray]
-
 _MOST_VALUES = 255
 
 
-def by_amount(train: Batch, test: Batch) -> Batch:
+def by_amount(train: zoo.Batch, test: zoo.Batch) -> zoo.Batch:
     """Rank transactions by their amount, the trivial rule."""
     known = np.sort(train["amount"])
     return _predictions(np.searchsorted(known, test["amount"]) / max(len(known), 1))
@@ -24,12 +22,12 @@ def logistic_regression(preprocessing: zoo.Preprocessing) -> zoo.Baseline:
     """Return a logistic regression: numbers standardised, missing ones at the mean and marked,
     categories one-hot."""
 
-    def table(batch: Batch) -> Batch:
+    def table(batch: zoo.Batch) -> zoo.Batch:
         inputs = preprocessing.inputs(batch)
         missing = np.isnan(inputs["number"]).astype(np.float32)
         return {**inputs, "number": np.hstack([np.nan_to_num(inputs["number"]), missing])}
 
-    def fit_predict(train: Batch, test: Batch) -> Batch:
+    def fit_predict(train: zoo.Batch, test: zoo.Batch) -> zoo.Batch:
         columns, others = table(train), table(test)
         encoder = OneHotEncoder(handle_unknown="ignore", max_categories=100, sparse_output=False)
         if "category" in columns:
@@ -45,12 +43,12 @@ def logistic_regression(preprocessing: zoo.Preprocessing) -> zoo.Baseline:
 def gradient_boosting(preprocessing: zoo.Preprocessing) -> zoo.Baseline:
     """Return gradient-boosted trees on the same features, stopped early by themselves."""
 
-    def table(batch: Batch) -> np.ndarray:
+    def table(batch: zoo.Batch) -> np.ndarray:
         inputs = preprocessing.inputs(batch)
         columns = [inputs[name] for name in ("number", "category") if name in inputs]
         return np.concatenate(columns, axis=1, dtype=np.float32)
 
-    def fit_predict(train: Batch, test: Batch) -> Batch:
+    def fit_predict(train: zoo.Batch, test: zoo.Batch) -> zoo.Batch:
         spaces = preprocessing.space.inputs
         numbers = len(spaces["number"].names)
         sizes = spaces["category"].sizes if "category" in spaces else ()
@@ -69,5 +67,5 @@ def gradient_boosting(preprocessing: zoo.Preprocessing) -> zoo.Baseline:
     return fit_predict
 
 
-def _predictions(probability: np.ndarray) -> Batch:
+def _predictions(probability: np.ndarray) -> zoo.Batch:
     return {"probability": probability, "alert": probability >= 0.5}

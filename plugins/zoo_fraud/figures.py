@@ -9,10 +9,10 @@ import numpy as np
 import zoo
 from zoo_fraud.metrics import DailyCards
 
-Batch = dict[str, np.ndarray]
 
-
-def precision_recall(truth: Batch, predictions: Batch, decision: Mapping[str, float]) -> zoo.Figure:
+def precision_recall(
+    truth: zoo.Batch, predictions: zoo.Batch, decision: Mapping[str, float]
+) -> zoo.Figure:
     """Draw precision against recall, with the chosen threshold."""
     ranking = zoo.Ranking(truth["label"], predictions["probability"])
     precision, recall = ranking.precision_recall(np.ones(len(truth["label"])))
@@ -33,7 +33,7 @@ def precision_recall(truth: Batch, predictions: Batch, decision: Mapping[str, fl
     )
 
 
-def daily_cards(cards: DailyCards, k: int, truth: Batch) -> zoo.Figure:
+def daily_cards(cards: DailyCards, k: int, truth: zoo.Batch) -> zoo.Figure:
     """Draw how many of each day's riskiest cards are compromised."""
     found = cards.daily_precision(np.ones(len(truth["label"])), k)
     days = [str(np.datetime64(int(day), "D"))[5:] for day in cards.days]
@@ -46,7 +46,7 @@ def daily_cards(cards: DailyCards, k: int, truth: Batch) -> zoo.Figure:
     )
 
 
-def budget(cards: DailyCards, truth: Batch, k: int) -> zoo.Figure:
+def budget(cards: DailyCards, truth: zoo.Batch, k: int) -> zoo.Figure:
     """Draw the loss that remains as more cards are checked a day."""
     ones = np.ones(len(truth["label"]))
     budgets = sorted({0, 5, 10, 20, 50, 100, 150, 200, 300, 500, k})
@@ -60,7 +60,7 @@ def budget(cards: DailyCards, truth: Batch, k: int) -> zoo.Figure:
     )
 
 
-def reliability(truth: Batch, predictions: Batch) -> zoo.Figure:
+def reliability(truth: zoo.Batch, predictions: zoo.Batch) -> zoo.Figure:
     """Draw how often a stated probability comes true."""
     probability, label = predictions["probability"], truth["label"]
     order = np.argsort(probability, kind="stable")

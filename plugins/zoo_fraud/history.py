@@ -6,8 +6,6 @@ import numpy as np
 
 import zoo
 
-Batch = dict[str, np.ndarray]
-
 
 class CardHistory:
     """The transactions of all cards, each linked to the card's one before it.
@@ -27,7 +25,7 @@ class CardHistory:
         self._number = number
         self._previous = _previous(card, self._time)
 
-    def before(self, rows: np.ndarray) -> Batch:
+    def before(self, rows: np.ndarray) -> zoo.Batch:
         """Return what came before some transactions, oldest first.
 
         Args:
@@ -66,7 +64,7 @@ class WithHistory:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, rows: np.ndarray, /) -> Batch:
+    def __getitem__(self, rows: np.ndarray, /) -> zoo.Batch:
         return {**self._examples[rows], **self._history.before(self._rows[rows])}
 
 

@@ -12,8 +12,6 @@ import numpy as np
 
 import zoo
 
-Batch = dict[str, np.ndarray]
-
 _LIMIT = 10.0
 """Standard deviations beyond which a number counts as so far."""
 
@@ -50,7 +48,7 @@ class TablePreprocessing(zoo.Preprocessing):
     @classmethod
     def fit(
         cls,
-        batch: Batch,
+        batch: zoo.Batch,
         numbers: Sequence[str],
         categories: Sequence[str],
         *,
@@ -112,7 +110,7 @@ class TablePreprocessing(zoo.Preprocessing):
             arrays={"edges": self.edges},
         )
 
-    def inputs(self, batch: Batch) -> Batch:
+    def inputs(self, batch: zoo.Batch) -> zoo.Batch:
         found = {"number": self._number(batch["number"])}
         if self.categories:
             columns = zip(batch["category"].T, self.vocabularies, strict=True)
@@ -124,10 +122,10 @@ class TablePreprocessing(zoo.Preprocessing):
     def _number(self, number: np.ndarray) -> np.ndarray:
         return _standardise(_squash(number), self.centre, self.spread).astype(np.float32)
 
-    def targets(self, batch: Batch) -> np.ndarray:
+    def targets(self, batch: zoo.Batch) -> np.ndarray:
         return batch["label"].astype(np.float32)[:, None]
 
-    def weights(self, batch: Batch) -> np.ndarray | None:
+    def weights(self, batch: zoo.Batch) -> np.ndarray | None:
         if self.positive_weight == 1.0:
             return None
         return np.where(batch["label"] == 1, self.positive_weight, 1.0).astype(np.float32)

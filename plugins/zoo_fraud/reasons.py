@@ -8,13 +8,11 @@ import tensorflow as tf
 
 import zoo
 
-Batch = dict[str, np.ndarray]
-
 
 def reasons(
     model: keras.Model,
     preprocessing: zoo.Preprocessing,
-    batch: Batch,
+    batch: zoo.Batch,
     alerts: np.ndarray,
     *,
     top: int = 3,
@@ -58,7 +56,7 @@ def reasons(
     return result
 
 
-def number_effects(model: keras.Model, inputs: Batch, steps: int = 32) -> np.ndarray:
+def number_effects(model: keras.Model, inputs: zoo.Batch, steps: int = 32) -> np.ndarray:
     """Return each number's effect on the logit by integrated gradients (arXiv:1703.01365).
 
     The path begins at the mean of every feature. A missing number has no effect.
@@ -81,7 +79,7 @@ def number_effects(model: keras.Model, inputs: Batch, steps: int = 32) -> np.nda
     return (number * total / steps).numpy()
 
 
-def category_effects(model: keras.Model, inputs: Batch) -> np.ndarray:
+def category_effects(model: keras.Model, inputs: zoo.Batch) -> np.ndarray:
     """Return how much the logit falls when a category is replaced by an unseen one.
 
     Returns:
@@ -97,7 +95,7 @@ def category_effects(model: keras.Model, inputs: Batch) -> np.ndarray:
     return effects
 
 
-def _score(model: keras.Model, inputs: Batch) -> np.ndarray:
+def _score(model: keras.Model, inputs: zoo.Batch) -> np.ndarray:
     outputs = keras.ops.convert_to_numpy(model(inputs))
     return np.asarray(outputs, np.float32).reshape(len(outputs), -1).mean(axis=1)
 

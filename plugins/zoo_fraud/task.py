@@ -16,8 +16,6 @@ from zoo_fraud.losses import MemberCrossEntropy
 from zoo_fraud.metrics import DailyCards
 from zoo_fraud.preprocessing import TablePreprocessing
 
-Batch = dict[str, np.ndarray]
-
 _SAMPLE = 300_000
 """Transactions that the preprocessing is learnt from, at most."""
 
@@ -72,14 +70,14 @@ class DetectFraud(zoo.Task):
     def loss(self) -> keras.losses.Loss:
         return MemberCrossEntropy(self.focal_gamma if self.objective == "focal" else 0.0)
 
-    def decode(self, outputs: np.ndarray, decision: Mapping[str, float]) -> Batch:
+    def decode(self, outputs: np.ndarray, decision: Mapping[str, float]) -> zoo.Batch:
         probability = expit(_logit(outputs) / decision.get("temperature", 1.0))
         return {
             "probability": probability,
             "alert": probability >= decision.get("threshold", 0.5),
         }
 
-    def tune(self, truth: Batch, outputs: np.ndarray) -> dict[str, float]:
+    def tune(self, truth: zoo.Batch, outputs: np.ndarray) -> dict[str, float]:
         """Choose temperature and threshold on validation.
 
         The threshold raises alerts for `cards_a_day` cards on an average day.
@@ -96,7 +94,7 @@ class DetectFraud(zoo.Task):
             "calibration_after": zoo.expected_calibration_error(probability, label),
         }
 
-    def metrics(self, truth: Batch, predictions: Batch) -> list[zoo.Metric]:
+    def metrics(self, truth: zoo.Batch, predictions: zoo.Batch) -> list[zoo.Metric]:
         score = predictions["probability"]
         ranking = zoo.Ranking(truth["label"], score)
         cards = self._daily_cards(truth, predictions)
@@ -120,7 +118,7 @@ class DetectFraud(zoo.Task):
             ),
         ]
 
-    def units(self, truth: Batch) -> np.ndarray:
+    def units(self, truth: zoo.Batch) -> np.ndarray:
         return truth["card"]
 
     def baselines(self, preprocessing: zoo.Preprocessing) -> Mapping[str, zoo.Baseline]:
@@ -131,7 +129,7 @@ class DetectFraud(zoo.Task):
         }
 
     def figures(
-        self, truth: Batch, predictions: Batch, decision: Mapping[str, float]
+        self, truth: zoo.Batch, predictions: zoo.Batch, decision: Mapping[str, float]
     ) -> list[zoo.Figure]:
         return [
             figures.precision_recall(truth, predictions, decision),
@@ -144,13 +142,13 @@ class DetectFraud(zoo.Task):
         self,
         model: keras.Model,
         preprocessing: zoo.Preprocessing,
-        batch: Batch,
-        predictions: Batch,
-    ) -> Batch:
+        batch: zoo.Batch,
+        predictions: zoo.Batch,
+    ) -> zoo.Batch:
         """Give each alert the features that raised its score most."""
         return {"reasons": reasons.reasons(model, preprocessing, batch, predictions["alert"])}
 
-    def records(self, batch: Batch, predictions: Batch) -> Iterator[dict[str, Any]]:
+    def records(self, batch: zoo.Batch, predictions: zoo.Batch) -> Iterator[dict[str, Any]]:
         for row in range(len(batch["id"])):
             record = {
                 "id": _plain(batch["id"][row]),
@@ -164,7 +162,7 @@ class DetectFraud(zoo.Task):
                 record["reasons"] = predictions["reasons"][row]
             yield record
 
-    def _daily_cards(self, truth: Batch, predictions: Batch) -> DailyCards:
+    def _daily_cards(self, truth: zoo.Batch, predictions: zoo.Batch) -> DailyCards:
         return DailyCards(
             truth["day"],
             truth["card"],
@@ -182,7 +180,7 @@ def _logit(outputs: np.ndarray) -> np.ndarray:
     return logit(np.clip(expit(members).mean(axis=1), 1e-12, 1 - 1e-12))
 
 
-def _budget_threshold(truth: Batch, probability: np.ndarray, card_days: int) -> float:
+def _budget_threshold(truth: zoo.Batch, probability: np.ndarray, card_days: int) -> float:
     """Return the threshold at which so many (card, day) pairs have an alert."""
     _, cards = np.unique(truth["card"], return_inverse=True)
     pair = truth["day"].astype(np.int64) * (cards.max() + 1) + cards

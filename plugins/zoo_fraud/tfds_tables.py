@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoo import DataError, nearest, offline, publish_file
+from zoo import DataError, publish_file, tfds_builder
 
 PREFIX = "tfds:"
 _ROWS_AT_ONCE = 50_000
@@ -33,33 +32,13 @@ def tfds_as_parquet(path: str, cache: Path) -> Path:
         DataError: there is no such table, it is not here and may not be fetched, or it
             holds more than numbers and short texts.
     """
-    builder = _builder(path.removeprefix(PREFIX))
+    builder = tfds_builder(path.removeprefix(PREFIX))
     about = f"{builder.info.full_name} {builder.data_dir} {builder.info.as_json}"
     copy = cache / f"tfds-{hashlib.sha256(about.encode()).hexdigest()}.parquet"
     if not copy.exists():
         with publish_file(copy) as temporary:
             _write(_rows(builder), temporary, path)
     return copy
-
-
-def _builder(name: str) -> Any:
-    """Return the builder of a table that is prepared on this machine."""
-    import tensorflow_datasets as tfds
-
-    try:
-        builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"), try_gcs=False)
-    except tfds.core.DatasetNotFoundError as error:
-        raise DataError(
-            f"TFDS has no dataset {name!r}.", hint=nearest(name, tfds.list_builders())
-        ) from error
-    if not builder.info.splits:
-        if offline():
-            raise DataError(
-                f"{name} is not prepared in {builder.data_dir}, and ZOO_OFFLINE is set.",
-                hint="Run once without ZOO_OFFLINE, or set TFDS_DATA_DIR to where it is.",
-            )
-        builder.download_and_prepare()
-    return builder
 
 
 def _rows(builder: Any) -> Iterator[dict[str, Any]]:

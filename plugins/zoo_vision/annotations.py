@@ -1,11 +1,11 @@
-"""Images with what is marked in them, as every format of labels is read into."""
+"""Pictures with what is marked in them, as every format of labels is read into."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
@@ -26,7 +26,7 @@ _SPLIT_WORDS = {
 
 @dataclass(frozen=True)
 class Objects:
-    """What is marked in one image, as its label file has it.
+    """What is marked in one picture, as its label file has it.
 
     Attributes:
         boxes: float64 [n, 4], x1, y1, x2, y2; in pixels, or shares of width and height.
@@ -47,15 +47,15 @@ class Objects:
 
 @dataclass(frozen=True)
 class Record:
-    """An image and what is marked in it.
+    """A picture and what is marked in it.
 
     Attributes:
         id: a stable name: the path relative to the root of the data.
-        picture: the image.
+        picture: the picture.
         objects: what is marked in it; None if nobody looked.
         split: the official split it belongs to, or empty.
         labels: the label file, for messages.
-        size: width and height of the image as the label file says; None if it does not.
+        size: width and height of the picture as the label file says; None if it does not.
     """
 
     id: str
@@ -68,12 +68,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Annotations:
-    """All images of a dataset.
+    """All pictures of a dataset.
 
     Attributes:
         format: in which they were labelled.
         classes: names; the places of all objects' classes.
-        records: the images.
+        records: the pictures.
         findings: what could not be read.
         seen_only: whether the classes are those that were met, and not a label map.
     """
@@ -87,7 +87,7 @@ class Annotations:
 
 @dataclass
 class Gathered:
-    """Objects of one image while its label file is read."""
+    """Objects of one picture while its label file is read."""
 
     unit: str = "object"
     relative: bool = False
@@ -129,12 +129,12 @@ class Places(dict[str, int]):
 def _replaced(record: Record, place: np.ndarray) -> Record:
     if record.objects is None:
         return record
-    objects = {**vars(record.objects), "classes": place[record.objects.classes]}
-    return Record(**{**vars(record), "objects": Objects(**objects)})
+    objects = replace(record.objects, classes=place[record.objects.classes])
+    return replace(record, objects=objects)
 
 
 class ImageIndex:
-    """Finds images by what a label file calls them, in the folders below a root.
+    """Finds pictures by what a label file calls them, in the folders below a root.
 
     Args:
         root: of the data.
@@ -145,18 +145,18 @@ class ImageIndex:
 
     @cached_property
     def by_name(self) -> Mapping[str, list[Path]]:
-        """All images by file name."""
+        """All pictures by file name."""
         return self._all(lambda path: path.name)
 
     @cached_property
     def by_stem(self) -> Mapping[str, list[Path]]:
-        """All images by file name without suffix."""
+        """All pictures by file name without suffix."""
         return self._all(lambda path: path.stem)
 
     def find(self, name: str, folders: Sequence[Path]) -> Path | None:
-        """Return the image of a name, looking in `folders` first and then anywhere.
+        """Return the picture of a name, looking in `folders` first and then anywhere.
 
-        Anywhere means where exactly one image fits best: has the same name, and the
+        Anywhere means where exactly one picture fits best: has the same name, and the
         longest part of the folders above it in common.
         """
         parts = name.replace("\\", "/")
@@ -166,7 +166,7 @@ class ImageIndex:
         return self._nearest(parts, self.by_name.get(parts.rpartition("/")[2], []))
 
     def find_stem(self, stem: str, folders: Sequence[Path]) -> Path | None:
-        """Return the image of a name without suffix; see :meth:`find`."""
+        """Return the picture of a name without suffix; see :meth:`find`."""
         candidates = self.by_stem.get(stem, [])
         for folder in folders:
             if inside := [path for path in candidates if path.parent == folder]:
@@ -185,15 +185,15 @@ class ImageIndex:
             return None
         return ranked[0] if ranked else None
 
-    def _all(self, key: object) -> dict[str, list[Path]]:
+    def _all(self, key: Callable[[Path], str]) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}
         for path in images_in(self.root):
-            found.setdefault(key(path), []).append(path)  # type: ignore[operator]
+            found.setdefault(key(path), []).append(path)
         return found
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Return all files below a folder that are named as images, in order of path."""
+    """Return all files below a folder that are named as pictures, in order of path."""
     return [path for path in files_in(folder) if path.suffix.lower() in SUFFIXES]
 
 
@@ -236,9 +236,13 @@ def read_text(path: Path) -> str:
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start}).") from error
+        raise DataError(
+            f"{path} is not UTF-8 text (byte {error.start}).", hint="Save it again as UTF-8."
+        ) from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}.", hint="Check its permissions and its disk."
+        ) from error
     if not text.strip():
         raise DataError(f"{path} is empty.", hint="Copy or export it again.")
     return text

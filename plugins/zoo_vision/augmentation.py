@@ -14,16 +14,10 @@ from typing import Any, NamedTuple, TypeAlias
 import tensorflow as tf
 
 import zoo
-
-_GREY = 114
-"""What letterboxed pictures are padded with, of 255."""
+from zoo_vision.geometry import GREY, SMALLEST_SIDE
 
 _Pair: TypeAlias = "tuple[tf.Tensor, tf.Tensor]"
 """Pictures [batch, height, width, 3] and their boxes [batch, boxes, 5]."""
-
-_SMALLEST = 2.0
-"""Px: a box with a shorter side shows nothing to learn from."""
-
 
 _ROWS = 8
 """Rows of targets come in multiples of it, since a compiler may compile for each count."""
@@ -250,7 +244,7 @@ class Augment(zoo.Augmentation):
         seen_low, seen_high = tf.clip_by_value(low, 0.0, size), tf.clip_by_value(high, 0.0, size)
         area, seen = high - low, seen_high - seen_low
         share = tf.math.divide_no_nan(tf.reduce_prod(seen, -1), tf.reduce_prod(area, -1))
-        kept = (share >= self.visible) & (tf.reduce_min(seen, -1) >= _SMALLEST)
+        kept = (share >= self.visible) & (tf.reduce_min(seen, -1) >= SMALLEST_SIDE)
         label = tf.where(kept, label, -1.0)
         return tf.concat([seen_low, seen_high, label[..., None]], axis=-1)
 
@@ -288,7 +282,7 @@ class Augment(zoo.Augmentation):
         own, after, before = along + rest, rest - across, rest + across
         rows = [own, after, before, before, own, after, after, before, own]
         matrix = tf.reshape(tf.stack(rows, axis=-1), [-1, 3, 3])
-        return gain[:, None, None] * matrix, _GREY * (1 - contrast)
+        return gain[:, None, None] * matrix, GREY * (1 - contrast)
 
 
 def _draw(seeds: tf.Tensor) -> _Draws:
@@ -319,7 +313,7 @@ def _tiled(images: tf.Tensor, mosaic: tf.Tensor) -> tf.Tensor:
     shown = tf.stack([tf.ones_like(mosaic), mosaic, mosaic, mosaic], axis=1)
     # Flat, since TensorFlow spreads a condition over many axes six times as slowly.
     pixels = tf.reshape(images, [-1, height * width * 3])
-    pixels = tf.where(tf.reshape(shown, [-1, 1]), pixels, tf.constant(_GREY, tf.uint8))
+    pixels = tf.where(tf.reshape(shown, [-1, 1]), pixels, tf.constant(GREY, tf.uint8))
     rows = tf.transpose(tf.reshape(pixels, [-1, 2, 2, height, width, 3]), [0, 1, 3, 2, 4, 5])
     return tf.reshape(rows, [-1, 2 * height, 2 * width, 3])
 
@@ -342,7 +336,7 @@ def _resample(plane: tf.Tensor, to_view: _Map, height: int, width: int) -> tf.Te
         output_shape=[height, width],
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
-        fill_value=float(_GREY),
+        fill_value=float(GREY),
     )
 
 

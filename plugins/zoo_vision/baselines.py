@@ -14,12 +14,10 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.svm import LinearSVC
 
-from zoo import object_column
+import zoo
 from zoo_vision.geometry import iou, xywh_of_corners
 from zoo_vision.hog import CELL, Window, slide
 from zoo_vision.images import Picture
-
-Batch = dict[str, np.ndarray]
 
 _SHOWN = 0.5
 """Score from which on a box is shown."""
@@ -68,22 +66,22 @@ def _joined(parts: Sequence[_Boxes]) -> _Boxes:
     return _Boxes(*(np.concatenate(each) for each in zip(none, *parts, strict=True)))
 
 
-def _predictions(found: Sequence[_Boxes]) -> Batch:
+def _predictions(found: Sequence[_Boxes]) -> zoo.Batch:
     """Return prediction columns, each picture's boxes sorted by score."""
     ordered = [
         _Boxes(*(column[np.argsort(-each.scores, kind="stable")] for column in each))
         for each in found
     ]
     columns = {
-        name: object_column(getattr(each, name) for each in ordered) for name in _Boxes._fields
+        name: zoo.object_column(getattr(each, name) for each in ordered) for name in _Boxes._fields
     }
-    return {**columns, "shown": object_column(each.scores >= _SHOWN for each in ordered)}
+    return {**columns, "shown": zoo.object_column(each.scores >= _SHOWN for each in ordered)}
 
 
 # Usual places ----------------------------------------------------------------------------
 
 
-def usual_places(train: Batch, test: Batch) -> Batch:
+def usual_places(train: zoo.Batch, test: zoo.Batch) -> zoo.Batch:
     """Predict, for every picture alike, where the objects of each class usually are.
 
     The boxes are the means of clusters of the training boxes, relative to their pictures.
@@ -107,7 +105,7 @@ def usual_places(train: Batch, test: Batch) -> Batch:
     return _predictions([places._replace(boxes=places.boxes * size) for size in _sizes(test)])
 
 
-def _sizes(batch: Batch) -> np.ndarray:
+def _sizes(batch: zoo.Batch) -> np.ndarray:
     """Return what relative boxes are multiplied by, float32 [examples, 4]."""
     return np.stack([batch["width"], batch["height"]] * 2, axis=1).astype(np.float32)
 
@@ -124,7 +122,7 @@ def _clusters(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 # HOG and linear SVMs ---------------------------------------------------------------------
 
 
-def hog_svm(train: Batch, test: Batch) -> Batch:
+def hog_svm(train: zoo.Batch, test: zoo.Batch) -> zoo.Batch:
     """Slide linear SVMs over histograms of oriented gradients and colours.
 
     As Dalal and Triggs do (CVPR 2005): windows in an image pyramid, a second round of

@@ -12,12 +12,17 @@ from zoo_vision.annotations import SPLITS
 from zoo_vision.duplicates import clusters
 
 _FEW = 20
+"""Objects of a class below which it is hardly learnt."""
 _IMBALANCE = 100
+"""How many times rarer than the most frequent class one may be without a word."""
 _CROWDED = 500
+"""Boxes above which a picture has more than detectors give."""
 _OUTLIER = 4
+"""How many times larger or smaller than usual a picture may be without a word."""
 _USUAL_SIDE = 640
-_TINY = 8
-_TINY_SHARE = 0.25
+"""Longest side of a picture as most detectors see it, px."""
+_TINY, _TINY_SHARE = 8, 0.25
+"""Side below which a box hardly shows at that size, px, and the share of such to speak of."""
 
 
 def limited(findings: Iterable[Finding], shown: int) -> list[Finding]:
@@ -39,10 +44,10 @@ def limited(findings: Iterable[Finding], shown: int) -> list[Finding]:
 def copy_findings(
     pairs: np.ndarray, ids: np.ndarray, rows: Mapping[str, np.ndarray]
 ) -> Iterator[Finding]:
-    """Name images that are nearly the same, one by one if they are in two splits.
+    """Name pictures that are nearly the same, one by one if they are in two splits.
 
     Args:
-        pairs: rows of such images [pairs, 2].
+        pairs: rows of such pictures [pairs, 2].
         ids: names [n].
         rows: of each split.
     """
@@ -56,7 +61,7 @@ def copy_findings(
             "warning",
             "copies-across-splits",
             f"{ids[first]} in {split[first]} and {ids[second]} in {split[second]} are nearly the "
-            "same image.",
+            "same picture.",
             where=str(ids[second]),
             hint="Keep both in one split, or remove one: figures on it are too good.",
         )
@@ -64,12 +69,12 @@ def copy_findings(
         sizes = np.bincount(clusters(inside, len(ids)))
         more = int((sizes - 1)[sizes > 1].sum())
         first, second = inside[0]
-        message = f"{more:,} images nearly repeat another of their split, such as {ids[second]} "
+        message = f"{more:,} pictures nearly repeat another of their split, such as {ids[second]} "
         yield Finding("note", "copies-within-split", f"{message}and {ids[first]}.")
 
 
 def split_findings(splits: Mapping[str, Columns], classes: Sequence[str]) -> Iterator[Finding]:
-    """Look at the splits: at classes, at the number and size of objects, and at images."""
+    """Look at the splits: at classes, at the number and size of objects, and at pictures."""
     counts = {name: boxes_by_class(examples, classes) for name, examples in splits.items()}
     yield from _class_findings(counts, classes)
     for name in SPLITS:
@@ -113,17 +118,17 @@ def _class_findings(
 def _image_findings(columns: Mapping[str, np.ndarray], split: str) -> Iterator[Finding]:
     count = np.array([len(boxes) for boxes in columns["boxes"]])
     for row in np.flatnonzero(count > _CROWDED):
-        message = f"The image has {count[row]:,} boxes; detectors give a few hundred at most."
+        message = f"The picture has {count[row]:,} boxes; detectors give a few hundred at most."
         yield Finding("note", "crowded-image", message, str(columns["id"][row]))
     longest = np.maximum(columns["width"], columns["height"])
     usual = np.median(longest)
     odd = np.flatnonzero((longest > _OUTLIER * usual) | (longest * _OUTLIER < usual))
     for row in odd:
         size = f"{columns['width'][row]} x {columns['height'][row]}"
-        message = f"The image has {size} pixels, others of {split} about {usual:.0f} a side."
+        message = f"The picture has {size} pixels, others of {split} about {usual:.0f} a side."
         yield Finding("note", "size-outlier", message, str(columns["id"][row]))
     if not count.any():
-        yield Finding("warning", "no-boxes", f"No image of {split} has a box.", split)
+        yield Finding("warning", "no-boxes", f"No picture of {split} has a box.", split)
 
 
 def _tiny(columns: Mapping[str, np.ndarray]) -> Iterator[Finding]:
@@ -139,6 +144,6 @@ def _tiny(columns: Mapping[str, np.ndarray]) -> Iterator[Finding]:
     share = float((every < _TINY).mean()) if len(every) else 0.0
     if share > _TINY_SHARE:
         message = f"{share:.0%} of the boxes have a side below {_TINY} pixels once the longest "
-        message += f"side of the image has {_USUAL_SIDE}."
+        message += f"side of the picture has {_USUAL_SIDE}."
         hint = "Train at a larger size, or with tiles."
         yield Finding("note", "tiny-objects", message, "train", hint)

@@ -46,7 +46,7 @@ def find(path: Path) -> list[Path]:
 def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> Annotations:
     """Read the COCO files that :func:`find` finds.
 
-    Images are looked for beside the file, in `images`, in folders named as the file or its
+    Pictures are looked for beside the file, in `images`, in folders named as the file or its
     split, and then anywhere below the root. Categories of all files are taken together by
     name, in order of their ids in the first file that has them.
 
@@ -102,7 +102,7 @@ class _Reader:
     findings: list[Finding] = field(default_factory=list)
 
     def read(self, file: Path, split: str) -> None:
-        """Add the images of a file.
+        """Add the pictures of a file.
 
         Raises:
             DataError: it is no COCO file.
@@ -111,7 +111,7 @@ class _Reader:
         images = list(_tables(content, "images", file))
         categories = self._categories(content, file)
         marked: dict[Any, Gathered] = {
-            image["id"]: Gathered("annotation") for image in images if "id" in image
+            image["id"]: Gathered("annotation") for image in images if _is_id(image.get("id"))
         }
         for number, annotation in enumerate(_tables(content, "annotations", file), start=1):
             name = annotation.get("id", number)
@@ -125,7 +125,7 @@ class _Reader:
     def _categories(self, content: Mapping[str, Any], file: Path) -> dict[Any, int]:
         """Return the place of each category id."""
         places = {}
-        listed = [each for each in _tables(content, "categories", file) if "id" in each]
+        listed = [each for each in _tables(content, "categories", file) if _is_id(each.get("id"))]
         for category in sorted(listed, key=lambda each: str(each["id"]).zfill(20)):
             name = str(category.get("name", category["id"]))
             places[category["id"]] = self.classes.setdefault(name, len(self.classes))
@@ -138,7 +138,7 @@ class _Reader:
         categories: Mapping[Any, int],
         marked: Mapping[Any, Gathered],
     ) -> str:
-        """Add one annotation to its image and return what is wrong with it, if anything."""
+        """Add one annotation to its picture and return what is wrong with it, if anything."""
         image, category = annotation.get("image_id"), annotation.get("category_id")
         if not _has(marked, image):
             return f"Its image_id {image!r} is not among the images."
@@ -164,8 +164,10 @@ class _Reader:
     ) -> None:
         name = str(image.get("file_name", ""))
         path = self.index.find(name, folders) if name else None
-        if path is None or "id" not in image:
-            problem = f"Its image {name!r} is not there." if name else "An image has no file_name."
+        if path is None or not _has(marked, image.get("id")):
+            problem = f"Its picture {name!r} is not there." if name else "It has no file_name."
+            if path is not None:
+                problem = f"Its id is {image.get('id')!r}, expected a number."
             place = f"{file}, image {image.get('id')}"
             self.findings.append(Finding("warning", "missing-image", problem, place))
             return
@@ -182,8 +184,12 @@ class _Reader:
         )
 
 
+def _is_id(key: Any) -> bool:
+    return isinstance(key, int | str)
+
+
 def _has(table: Mapping[Any, Any], key: Any) -> bool:
-    return isinstance(key, int | str) and key in table
+    return _is_id(key) and key in table
 
 
 def _parse(file: Path) -> Mapping[str, Any]:
@@ -195,7 +201,9 @@ def _parse(file: Path) -> Mapping[str, Any]:
             hint="The file may be cut off; copy or export it again.",
         ) from error
     except RecursionError as error:
-        raise DataError(f"{file} is nested too deeply for COCO labels.") from error
+        raise DataError(
+            f"{file} is nested too deeply for COCO labels.", hint="Give the labels' own file."
+        ) from error
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
         raise DataError(
             f"{file} is not in the COCO format: it has no list `images`.",
@@ -207,12 +215,15 @@ def _parse(file: Path) -> Mapping[str, Any]:
 def _tables(content: Mapping[str, Any], key: str, file: Path) -> Iterator[dict[str, Any]]:
     listed = content.get(key, [])
     if not isinstance(listed, list):
-        raise DataError(f"{file} is not in the COCO format: `{key}` is no list.")
+        raise DataError(
+            f"{file} is not in the COCO format: `{key}` is no list.",
+            hint="Expected an object with images, annotations and categories.",
+        )
     return (each for each in listed if isinstance(each, dict))
 
 
 def _image_folders(file: Path) -> list[Path]:
-    """Return where the images of a COCO file usually are."""
+    """Return where the pictures of a COCO file usually are."""
     split = re.sub(r"^instances_|_annotations.*$", "", file.stem)
     bases = (file.parent, file.parent.parent)
     names = ("", "images", split, f"images/{split}", split_in(split) or split)

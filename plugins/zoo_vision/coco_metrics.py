@@ -1,8 +1,8 @@
 """COCO's detection metrics, matched once and then resampled cheaply.
 
 The definitions are those of pycocotools' `COCOeval` for boxes. What a detection matches
-depends on its own image alone, so it is found once. A bootstrap draw only says how often
-each image counts, which changes the running sums along the ranking and nothing else.
+depends on its own picture alone, so it is found once. A bootstrap draw only says how often
+each picture counts, which changes the running sums along the ranking and nothing else.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ import numpy as np
 import zoo
 from zoo_vision.geometry import areas, intersections
 
-Batch = dict[str, np.ndarray]
-
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 AREAS = {
@@ -30,25 +28,25 @@ AREAS = {
 }
 """Smallest and largest area of each size in square pixels, both included."""
 MAX_DETECTIONS = (1, 10, 100)
-"""How many detections of a class count in an image; average precision takes the last."""
+"""How many detections of a class count in a picture; average precision takes the last."""
 _MOST_CLASSES = 20
 """With more, classes have no metrics of their own, only a table."""
 
 
 class Detections:
-    """Detections matched with the truth, for metrics under any weights of the images.
+    """Detections matched with the truth, for metrics under any weights of the pictures.
 
-    With duplicated images, values equal pycocotools' on the copies, but for detections of
-    equal score within one image: their order among copies is not defined.
+    With duplicated pictures, values equal pycocotools' on the copies, but for detections of
+    equal score within one picture: their order among copies is not defined.
 
     Args:
-        truth: columns `boxes`, `classes` and `crowd` [images]; the size of a true box is its
+        truth: columns `boxes`, `classes` and `crowd` [pictures]; the size of a true box is its
             area, as in detection data without masks.
-        predictions: columns `boxes`, `scores` and `classes` [images].
+        predictions: columns `boxes`, `scores` and `classes` [pictures].
         classes: how many there are.
     """
 
-    def __init__(self, truth: Batch, predictions: Batch, classes: int) -> None:
+    def __init__(self, truth: zoo.Batch, predictions: zoo.Batch, classes: int) -> None:
         self.images = len(truth["boxes"])
         self._boxes = np.zeros((len(AREAS), self.images, classes))
         self._found = np.zeros((len(AREAS), len(MAX_DETECTIONS), self.images, classes))
@@ -76,7 +74,7 @@ class Detections:
         """Return the area under the interpolated precision-recall curve.
 
         Args:
-            weights: how often each image counts [images].
+            weights: how often each picture counts [pictures].
             iou: overlap that makes a detection right; None takes the mean over
                 .5, .55 to .95.
             area: `all`, `small`, `medium` or `large`.
@@ -107,8 +105,8 @@ class Detections:
         """Return the share of true boxes found, as a mean over overlaps and classes.
 
         Args:
-            weights: how often each image counts [images].
-            max_detections: 1, 10 or 100 of each class in an image.
+            weights: how often each picture counts [pictures].
+            max_detections: 1, 10 or 100 of each class in a picture.
             area: `all`, `small`, `medium` or `large`.
             class_index: the class; None takes the mean over classes that have boxes.
 
@@ -163,7 +161,9 @@ class Detections:
         return present if class_index is None else present[present == class_index]
 
 
-def coco_metrics(truth: Batch, predictions: Batch, classes: Sequence[str]) -> list[zoo.Metric]:
+def coco_metrics(
+    truth: zoo.Batch, predictions: zoo.Batch, classes: Sequence[str]
+) -> list[zoo.Metric]:
     """Return COCO's twelve figures, and the average precision of each class if there are few.
 
     Args:
@@ -200,7 +200,7 @@ def coco_metrics(truth: Batch, predictions: Batch, classes: Sequence[str]) -> li
     return metrics
 
 
-def best_threshold(truth: Batch, predictions: Batch) -> float:
+def best_threshold(truth: zoo.Batch, predictions: zoo.Batch) -> float:
     """Return the score from which on detections have the best F1 at IoU .5, all classes as one.
 
     Without true boxes or right detections there is nothing to choose by: .5.
@@ -295,7 +295,7 @@ def interpolate(
 
 @dataclass(frozen=True)
 class _Match:
-    """What became of the detections of one class in one image, by falling score.
+    """What became of the detections of one class in one picture, by falling score.
 
     Attributes:
         image: row.
@@ -314,8 +314,8 @@ class _Match:
     counted: np.ndarray
 
 
-def _matches(truth: Batch, predictions: Batch) -> Iterator[_Match]:
-    """Match image by image and class by class."""
+def _matches(truth: zoo.Batch, predictions: zoo.Batch) -> Iterator[_Match]:
+    """Match picture by picture and class by class."""
     for image, (true_classes, classes) in enumerate(
         zip(truth["classes"], predictions["classes"], strict=True)
     ):
@@ -362,7 +362,7 @@ class _Curve:
     """What average precision needs of the ranked detections of a class.
 
     Attributes:
-        images: the image of each detection that counts.
+        images: the picture of each detection that counts.
         hits: the places of the right ones among them.
     """
 
@@ -370,7 +370,7 @@ class _Curve:
     hits: np.ndarray
 
     def average_precision(self, weights: np.ndarray, total: float) -> float:
-        """Return average precision with `total` true boxes under float weights [images]."""
+        """Return average precision with `total` true boxes under float weights [pictures]."""
         if not len(self.hits):
             return 0.0
         upto_last_hit = self.images[: self.hits[-1] + 1]
@@ -382,7 +382,7 @@ class _Curve:
 
 @dataclass(frozen=True)
 class _Ranking:
-    """The detections of a class in all images, by falling score.
+    """The detections of a class in all pictures, by falling score.
 
     Attributes:
         images: rows [detections].
@@ -407,7 +407,7 @@ class _Ranking:
 
 
 def _ranking(matches: Sequence[_Match]) -> _Ranking:
-    """Rank the detections of one class; equal scores stay in the order of images."""
+    """Rank the detections of one class; equal scores stay in the order of pictures."""
     if not matches:
         none = np.zeros((len(AREAS), len(IOUS), 0), bool)
         return _Ranking(np.zeros(0, np.intp), np.zeros(0), none, none)

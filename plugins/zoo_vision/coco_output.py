@@ -15,12 +15,10 @@ from zoo_vision.drawing import draw_boxes, write_picture
 from zoo_vision.geometry import xywh_of_corners
 from zoo_vision.video import VideoFrame, frames_per_second, write_video
 
-Batch = dict[str, np.ndarray]
-
 
 def coco_results(
-    batch: Batch,
-    predictions: Batch,
+    batch: zoo.Batch,
+    predictions: zoo.Batch,
     classes: Sequence[str],
     category_ids: Sequence[int] | None = None,
 ) -> dict[str, Any]:
@@ -71,7 +69,7 @@ def coco_results(
 
 
 def write_detections(
-    batch: Batch, predictions: Batch, classes: Sequence[str], folder: Path
+    batch: zoo.Batch, predictions: zoo.Batch, classes: Sequence[str], folder: Path
 ) -> None:
     """Write the detections that are shown, as JSON and drawn.
 
@@ -101,29 +99,31 @@ def write_detections(
         if isinstance(picture, VideoFrame):
             videos.setdefault(picture.path, []).append((picture.index, row))
         else:
-            place = _free_place(folder / "pictures", str(batch["id"][row]), ".jpg", taken)
+            place = free_place(folder / "pictures", str(batch["id"][row]), ".jpg", taken)
             write_picture(place, _drawn(batch, predictions, row, classes))
     for path, places in videos.items():
         indices, rows = zip(*sorted(places), strict=True)
         frames = (_drawn(batch, predictions, row, classes) for row in rows)
-        place = _free_place(folder, path.name, ".mp4", taken)
+        place = free_place(folder, path.name, ".mp4", taken)
         write_video(place, frames, frames_per_second(path) / _step(indices))
 
 
-def _shown(predictions: Batch, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shown(predictions: zoo.Batch, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return boxes [k, 4], scores [k] and classes [k] at or above the threshold."""
     shown = predictions["shown"][row]
     boxes, scores = predictions["boxes"][row][shown], predictions["scores"][row][shown]
     return boxes, scores, predictions["classes"][row][shown]
 
 
-def _drawn(batch: Batch, predictions: Batch, row: int, classes: Sequence[str]) -> np.ndarray:
+def _drawn(
+    batch: zoo.Batch, predictions: zoo.Batch, row: int, classes: Sequence[str]
+) -> np.ndarray:
     boxes, scores, labels = _shown(predictions, row)
     names = [classes[label] for label in labels]
     return draw_boxes(batch["image"][row].read(), boxes, names, labels, scores=scores)
 
 
-def _free_place(folder: Path, name: str, suffix: str, taken: set[str]) -> Path:
+def free_place(folder: Path, name: str, suffix: str, taken: set[str]) -> Path:
     """Return a path within `folder` for `name` that no earlier name has, and note it.
 
     Letters count alike in upper and lower case, as on some disks they do.

@@ -1,10 +1,11 @@
-"""Where images with boxes come from: the user's files, or a TFDS dataset.
+"""Where pictures with boxes come from: the user's files, or a TFDS dataset.
 
 Generated ones are in :mod:`zoo_vision.scenes`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -24,7 +25,7 @@ from zoo import (
     object_column,
     setting,
 )
-from zoo_vision import checks, formats
+from zoo_vision import checks, formats, video
 from zoo_vision.annotations import Annotations
 from zoo_vision.duplicates import clusters, near_copies
 from zoo_vision.images import MAX_PIXELS
@@ -33,22 +34,23 @@ from zoo_vision.splits import named_groups, split
 
 _FOLDER = "vision"
 _SHOWN = 20
+"""Findings of a kind that a report names one by one; a check names many times as many."""
 _FILES = ("unreadable-image", "broken-labels", "missing-", "wrong-suffix")
 """Findings about a whole file, each of which is always shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Boxes(Dataset):
-    """Images with boxes in COCO, Pascal VOC or YOLO format, or of TFDS.
+    """Pictures with boxes in COCO, Pascal VOC or YOLO format, or of TFDS.
 
     An example has `id`; `image`, a :class:`zoo_vision.images.Picture`; `width` and `height`
-    int64, in pixels of the upright image; `boxes` float32 [n, 4], x1, y1, x2, y2 in pixels;
+    int64, in pixels of the upright picture; `boxes` float32 [n, 4], x1, y1, x2, y2 in pixels;
     `classes`, names [n]; `crowd` bool [n], regions in which nothing is wanted and nothing is
     wrong. Examples to predict on may lack the last three. With a pattern for groups it also
     has `group`. `info.facts["classes"]` are the names of all classes in order.
     """
 
-    format: formats.Format = setting("auto", "How the images are labelled.")
+    format: formats.Format = setting("auto", "How the pictures are labelled.")
     classes: tuple[str, ...] = setting(
         (), "Names of the classes in order; others are left out. By default those found."
     )
@@ -63,20 +65,22 @@ class Boxes(Dataset):
     )
     group: str = setting(
         "",
-        "Regular expression for what, in an image's name, must not be in two random splits: "
+        "Regular expression for what, in a picture's name, must not be in two random splits: "
         "a patient, video or place.",
     )
     voc_offset: float = setting(
         0.0,
         "Taken off xmin and ymin of VOC files; 1 for the original's pixels, counted from 1.",
+        minimum=0,
+        maximum=1,
     )
     ignore_below: float = setting(
         0.0, "Objects with a side of fewer pixels are neither wanted nor wrong.", minimum=0
     )
-    max_pixels: int = setting(MAX_PIXELS, "Images with more pixels are left out.", minimum=1)
+    max_pixels: int = setting(MAX_PIXELS, "Pictures with more pixels are left out.", minimum=1)
     check_images: bool = setting(
         True,
-        "Decode each image when loading, so that damaged ones are left out and near copies "
+        "Decode each picture when loading, so that damaged ones are left out and near copies "
         "found; otherwise only its header is read.",
     )
     every_frame: int = setting(
@@ -99,14 +103,12 @@ class Boxes(Dataset):
         return _shortened(findings, 50 * _SHOWN)
 
     def read(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
-        """Read images or a video to predict on, with boxes if all are labelled.
+        """Read pictures or a video to predict on, with boxes if all are labelled.
 
         See :meth:`zoo.Dataset.read`.
         """
-        from zoo_vision import video
-
         if video.is_video(Path(path)):
-            return self._frames(Path(path)), []
+            return self._frames(Path(path).expanduser()), []
         try:
             annotations = self._annotations(path, self.format, cache / _FOLDER)
         except DataError:
@@ -151,7 +153,10 @@ class Boxes(Dataset):
             raise formats.no_labels(self.path)
         self._check_names(annotations)
         if not loaded.classes:
-            raise DataError(f"{self.path} has labels, but no object in them.")
+            raise DataError(
+                f"{self.path} has labels, but no object in them.",
+                hint="Give data in which something is marked.",
+            )
         return loaded
 
     def _split(self, loaded: Loaded, seed: int) -> Data:
@@ -199,7 +204,7 @@ class Boxes(Dataset):
             for name, each in splits.items()
         }
         return DatasetInfo(
-            name="images with boxes",
+            name="pictures with boxes",
             source=self.path,
             fingerprint=fingerprint(splits, classes),
             counts={name: len(each) for name, each in splits.items()},
@@ -212,8 +217,6 @@ class Boxes(Dataset):
         )
 
     def _frames(self, path: Path) -> Columns:
-        from zoo_vision import video
-
         frames = video.read_frames(path, self.every_frame)
         height, width = frames[0].read().shape[:2]
         return Columns(
@@ -231,7 +234,7 @@ def _unusable(path: str, findings: list[Finding]) -> DataError:
     return DataError("\n".join([f"Nothing in {path} can be used.", *lines]))
 
 
-def _shortened(findings: list[Finding], shown: int) -> list[Finding]:
+def _shortened(findings: Sequence[Finding], shown: int) -> list[Finding]:
     """Shorten the list of findings about boxes and the like, not that about files."""
     of_files = [each for each in findings if each.code.startswith(_FILES)]
     others = [each for each in findings if not each.code.startswith(_FILES)]

@@ -20,7 +20,8 @@ import zoo
 from zoo_vision.dense import STRIDES, DistancesToBoxes, grid
 from zoo_vision.layers import FusedBatchNormalization
 from zoo_vision.losses import DenseLoss
-from zoo_vision.transfer import Detector, Patterns, class_names
+from zoo_vision.spaces import canvas_of, classes_of
+from zoo_vision.transfer import Detector, Patterns
 
 _BINS = 16
 
@@ -55,8 +56,8 @@ class Compact(Detector):
     size: Literal["nano", "small", "medium"] = zoo.setting("nano", "How wide and deep it is.")
 
     def build(self, space: zoo.Space) -> keras.Model:
-        height, width, _ = space.inputs["image"].shape
-        classes = len(class_names(space))
+        height, width = canvas_of(space)
+        classes = len(classes_of(space))
         size = _SIZES[self.size]
         image = keras.Input((height, width, 3), dtype=space.inputs["image"].dtype, name="image")
         x = layers.Rescaling(1 / 255, name="rescale")(image)
@@ -65,7 +66,7 @@ class Compact(Detector):
         return keras.Model({"image": image}, _head(features, height, width, classes, size.neck))
 
     def loss(self, space: zoo.Space) -> DenseLoss:
-        height, width, _ = space.inputs["image"].shape
+        height, width = canvas_of(space)
         return DenseLoss(space, *grid(height, width, STRIDES), bins=_BINS)
 
 

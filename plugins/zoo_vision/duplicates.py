@@ -4,7 +4,7 @@ Candidates have perceptual hashes that differ in few bits (pHash: the signs of a
 lowest frequencies, http://phash.org/docs/pubs/thesis_zauner.pdf). They are found without
 comparing all pairs, as neighbours in the order of the hashes, once for each of several
 rotations of their bits (Charikar 2002). A candidate counts if the thumbnails also agree
-in what tells them from the average picture, since the hash alone takes microscope images
+in what tells them from the average picture, since the hash alone takes microscope pictures
 and frames of a fixed camera, which share illumination and background, for copies.
 """
 
@@ -14,10 +14,15 @@ import numpy as np
 from scipy import fft, sparse
 
 _BITS = 8
+"""Bits, of 64, in which the hashes of candidates may differ."""
 _NEIGHBOURS = 48
+"""How far apart candidates may stand in an order of the hashes."""
 _ROTATION = 4
+"""Bits by which one order's hashes are turned further than those of the one before."""
 _LIKENESS = 0.95
+"""Correlation of two thumbnails from which they show the same."""
 _ENOUGH_FOR_AVERAGE = 30
+"""Pictures from which an average picture says what all share."""
 _NOISE = 1.0
 """Thumbnails that differ by less, in grey levels on average, are equal."""
 

@@ -1,34 +1,34 @@
-"""Why each detection was made: heat maps, and what they say in a few numbers."""
+"""Why each detection was made: heat maps, and pictures of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import keras
 import numpy as np
 
 import zoo
+from zoo_vision.coco_output import free_place
 from zoo_vision.drawing import draw_boxes, write_picture
 from zoo_vision.heatmaps import box_heatmaps, overlay
-
-Batch = dict[str, np.ndarray]
+from zoo_vision.preprocessing import PicturePreprocessing
 
 _MOST_BOXES = 20
 """Detections of a picture that are explained, the surest first."""
 
 
 def explain(
-    task: Any,
+    task: zoo.Task,
     model: keras.Model,
-    preprocessing: Any,
-    batch: Batch,
-    predictions: Batch,
-) -> Batch:
+    preprocessing: PicturePreprocessing,
+    batch: zoo.Batch,
+    predictions: zoo.Batch,
+) -> zoo.Batch:
     """Return the column `heat`: for each picture, float16 [k, height, width], of the picture.
 
-    The first `k` shown detections of a picture have one each; values are from 0 to 1.
+    The first `k` shown detections of a picture have one each; values are from 0 to 1. A
+    picture is looked at whole, also where the task looks at tiles of it.
     """
 
     def detect(images: np.ndarray) -> np.ndarray:
@@ -53,8 +53,9 @@ def explain(
     return {"heat": zoo.object_column(heat)}
 
 
-def write_overlays(batch: Batch, predictions: Batch, folder: Path) -> None:
+def write_overlays(batch: zoo.Batch, predictions: zoo.Batch, folder: Path) -> None:
     """Write each explained detection's heat map over its picture: ID-NUMBER-CLASS.jpg."""
+    taken: set[str] = set()
     for row, picture in enumerate(batch["image"]):
         pixels = picture.read()
         shown = np.flatnonzero(predictions["shown"][row])
@@ -63,18 +64,8 @@ def write_overlays(batch: Batch, predictions: Batch, folder: Path) -> None:
             label = f"{name} {predictions['scores'][row][each]:.2f}"
             image = overlay(pixels, heat.astype(np.float32))
             image = draw_boxes(image, predictions["boxes"][row][each][None], [label], [0])
-            place = folder / f"{batch['id'][row]}-{number}-{_file_name(name)}.jpg"
-            write_picture(place, image)
-
-
-def focus(box: np.ndarray, heat: np.ndarray) -> float:
-    """Return the share of a heat map that lies within its box, from 0 to 1."""
-    height, width = heat.shape
-    x1, y1, x2, y2 = box
-    columns = slice(max(0, int(x1)), min(width, int(np.ceil(x2))))
-    rows = slice(max(0, int(y1)), min(height, int(np.ceil(y2))))
-    total = float(heat.sum(dtype=np.float64))
-    return float(heat[rows, columns].sum(dtype=np.float64)) / total if total else 0.0
+            title = f"{batch['id'][row]}-{number}-{_file_name(name)}"
+            write_picture(free_place(folder, title, ".jpg", taken), image)
 
 
 def _file_name(text: str) -> str:

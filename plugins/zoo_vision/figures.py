@@ -17,8 +17,6 @@ from zoo_vision.drawing import draw_boxes
 from zoo_vision.geometry import clip, iou
 from zoo_vision.mistakes import KINDS, Kind, Mistake, confusion, error_costs, find_mistakes
 
-Batch = dict[str, np.ndarray]
-
 _CURVES = 4
 """How many classes have a curve of their own: two means are drawn beside them."""
 _MATRIX = 20
@@ -31,7 +29,7 @@ _TRUE, _DETECTED = 2, 5
 
 
 def all_figures(
-    truth: Batch, predictions: Batch, classes: Sequence[str], decision: Mapping[str, float]
+    truth: zoo.Batch, predictions: zoo.Batch, classes: Sequence[str], decision: Mapping[str, float]
 ) -> list[zoo.Figure]:
     """Return all figures of this module, in the order of a report.
 
@@ -128,7 +126,7 @@ def by_size(detections: Detections) -> zoo.Figure:
     ]
     return zoo.charts.table(
         "Sizes",
-        "Average precision and recall by the area of a box in pixels of the original image.",
+        "Average precision and recall by the area of a box in pixels of the original picture.",
         ["size", "px", "boxes", "mAP@[.5:.95]", "mAP@.5", "AR@100"],
         rows,
     )
@@ -152,7 +150,7 @@ def error_types(
 
 
 def confusion_matrix(
-    truth: Batch, predictions: Batch, classes: Sequence[str], threshold: float
+    truth: zoo.Batch, predictions: zoo.Batch, classes: Sequence[str], threshold: float
 ) -> zoo.Figure:
     """Draw which class is taken for which, and for background; many classes as a table."""
     counts = confusion(truth, predictions, threshold, len(classes))
@@ -192,8 +190,10 @@ def reliability(detections: Detections, threshold: float) -> zoo.Figure:
     )
 
 
-def error_gallery(truth: Batch, mistakes: Sequence[Mistake], classes: Sequence[str]) -> zoo.Figure:
-    """Show the costliest mistakes of each kind, cut out of their images."""
+def error_gallery(
+    truth: zoo.Batch, mistakes: Sequence[Mistake], classes: Sequence[str]
+) -> zoo.Figure:
+    """Show the costliest mistakes of each kind, cut out of their pictures."""
     groups = {kind: [m for m in mistakes if m.kind == kind] for kind in KINDS}
     groups = {kind: group for kind, group in groups.items() if group}
     most = min(_GALLERY_OF_KIND, _GALLERY // max(len(groups), 1))
@@ -218,9 +218,13 @@ def error_gallery(truth: Batch, mistakes: Sequence[Mistake], classes: Sequence[s
 
 
 def examples(
-    truth: Batch, predictions: Batch, classes: Sequence[str], threshold: float, most: int = 6
+    truth: zoo.Batch,
+    predictions: zoo.Batch,
+    classes: Sequence[str],
+    threshold: float,
+    most: int = 6,
 ) -> zoo.Figure:
-    """Show what is detected in some images, taken at even distances."""
+    """Show what is detected in some pictures, taken at even distances."""
     unreadable: set[str] = set()
     cells = []
     for row in np.unique(np.linspace(0, len(truth["id"]) - 1, most).round().astype(int)).tolist():
@@ -246,8 +250,8 @@ def examples(
     )
 
 
-def _read(truth: Batch, row: int, unreadable: set[str]) -> np.ndarray | None:
-    """Return an image's pixels; or None, and note its id, if it cannot be read any more."""
+def _read(truth: zoo.Batch, row: int, unreadable: set[str]) -> np.ndarray | None:
+    """Return a picture's pixels; or None, and note its id, if it cannot be read any more."""
     try:
         return truth["image"][row].read()
     except zoo.DataError:
@@ -256,10 +260,10 @@ def _read(truth: Batch, row: int, unreadable: set[str]) -> np.ndarray | None:
 
 
 def _left_out(unreadable: set[str]) -> str:
-    """Return a sentence for the caption about images that could not be read."""
+    """Return a sentence for the caption about pictures that could not be read."""
     if not unreadable:
         return ""
-    return f" {len(unreadable):,} images could not be read, among them {min(unreadable)}."
+    return f" {len(unreadable):,} pictures could not be read, among them {min(unreadable)}."
 
 
 def _description(mistake: Mistake, classes: Sequence[str]) -> str:
@@ -285,13 +289,13 @@ def _crop(image: np.ndarray, mistake: Mistake) -> np.ndarray:
 
 
 def _surroundings(boxes: np.ndarray, shape: tuple[int, ...]) -> list[int]:
-    """Return left, top, right and bottom of a part of the image with room around `boxes`, px."""
+    """Return left, top, right and bottom of a part of the picture with room around `boxes`, px."""
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     reach = max(32.0, 0.9 * float((high - low).max()))
     middle = (low + high) / 2
     region = np.concatenate([middle - reach, middle + reach])[None]
     left, top, right, bottom = clip(region, shape[1], shape[0])[0].astype(int).tolist()
-    # A box outside the image leaves a line of it, as there is nothing else to show.
+    # A box outside the picture leaves a line of it, as there is nothing else to show.
     left, top = min(left, shape[1] - 1), min(top, shape[0] - 1)
     return [left, top, max(right, left + 1), max(bottom, top + 1)]
 
@@ -299,7 +303,7 @@ def _surroundings(boxes: np.ndarray, shape: tuple[int, ...]) -> list[int]:
 def _shrunk(
     image: np.ndarray, longest: int, *, enlarge: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return an image whose longest side is at most `longest` px, or just that, and the scale.
+    """Return a picture whose longest side is at most `longest` px, or just that, and the scale.
 
     Returns:
         uint8 [height, width, 3]; and what boxes [n, 4] are multiplied with, float64 [4].

@@ -21,8 +21,8 @@ _FINDERS: Mapping[str, Callable[[Path], list[Path]]] = {
 }
 _LOOKED_FOR = (
     "COCO: a .json file with images, annotations and categories, in the folder or one below; "
-    "VOC: .xml files, in Annotations or beside the images; "
-    "YOLO: a .yaml file with names, or .txt files in labels or beside the images"
+    "VOC: .xml files, in Annotations or beside the pictures; "
+    "YOLO: a .yaml file with names, or .txt files in labels or beside the pictures"
 )
 
 
@@ -34,14 +34,14 @@ def read(
     voc_offset: float = 0.0,
     max_pixels: int = MAX_PIXELS,
 ) -> Annotations:
-    """Read labelled or bare images.
+    """Read labelled or bare pictures.
 
     Args:
-        path: a file, folder, glob of images, or `tfds:NAME`.
+        path: a file, folder, glob of pictures, or `tfds:NAME`.
         format: of the labels; `images` reads none.
         cache: a folder for copies.
         voc_offset: see :func:`zoo_vision.voc.read`.
-        max_pixels: of an image.
+        max_pixels: of a picture.
 
     Raises:
         DataError: there is nothing of this format, or labels of several formats.
@@ -52,7 +52,9 @@ def read(
     if format == "auto":
         format = found_format(path)
     elif format != "images" and not (place.exists() and _FINDERS[format](place)):
-        raise DataError(f"{path} holds no {format.upper()} labels.", hint=f"Format: {_LOOKED_FOR}.")
+        raise DataError(
+            f"{path} holds no {format.upper()} labels.", hint=f"Looked for {_LOOKED_FOR}."
+        )
     if format == "coco":
         return coco.read(place, max_pixels=max_pixels)
     if format == "voc":
@@ -83,7 +85,7 @@ def found_format(path: str) -> Format:
 
 def no_labels(path: str) -> DataError:
     """Return the error for data that must be labelled and are not."""
-    return DataError(f"{path} holds images but no labels.", hint=f"Looked for {_LOOKED_FOR}.")
+    return DataError(f"{path} holds pictures but no labels.", hint=f"Looked for {_LOOKED_FOR}.")
 
 
 def _bare_images(path: str, max_pixels: int) -> Annotations:
@@ -97,11 +99,11 @@ def _bare_images(path: str, max_pixels: int) -> Annotations:
         images = [match for match in matches if match.suffix.lower() in SUFFIXES]
         root = _fixed_part(place)
     if not images:
-        what = "holds neither images nor labels" if place.exists() else "does not exist"
+        what = "holds neither pictures nor labels" if place.exists() else "does not exist"
         raise DataError(
             f"{path} {what}.",
-            hint=f"Give a folder, an image or a quoted glob. Looked for {_LOOKED_FOR}; "
-            f"images: {' '.join(SUFFIXES)}.",
+            hint=f"Give a folder, a picture or a quoted glob. Looked for {_LOOKED_FOR}; "
+            f"pictures: {' '.join(SUFFIXES)}.",
         )
     records = [
         Record(id=relative_name(image, root), picture=ImageFile(image, max_pixels))

@@ -12,7 +12,10 @@ import cv2
 import numpy as np
 
 GREY = 114
-"""The value around a letterboxed picture."""
+"""The value around a letterboxed picture, of 255."""
+
+SMALLEST_SIDE = 2.0
+"""Px of the model's input: a box with a shorter side shows nothing to learn from."""
 
 
 def areas(boxes: np.ndarray) -> np.ndarray:
@@ -57,13 +60,8 @@ def paired_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def clip(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
-    """Return boxes [n, 4] cut to an image of this size, px."""
+    """Return boxes [n, 4] cut to a picture of this size, px."""
     return np.clip(boxes, 0, np.array([width, height, width, height], boxes.dtype))
-
-
-def corners_of_xywh(boxes: np.ndarray) -> np.ndarray:
-    """Turn left, top, width, height [n, 4], as COCO's files have it, into corners."""
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
 
 
 def xywh_of_corners(boxes: np.ndarray) -> np.ndarray:

@@ -16,7 +16,8 @@ from keras import ops
 import zoo
 from zoo_vision.losses import DenseLoss
 from zoo_vision.set_loss import SetLoss
-from zoo_vision.transfer import Detector, Patterns, class_names, copy_preset, reading_preset
+from zoo_vision.spaces import canvas_of, classes_of
+from zoo_vision.transfer import Detector, Patterns, copy_preset, reading_preset
 
 _register = keras.saving.register_keras_serializable(package="zoo_vision")
 
@@ -193,7 +194,7 @@ class RetinaNet(HubDetector):
 
     def build(self, space: zoo.Space) -> keras.Model:
         """Return a model of detections float32 [batch, anchors, 4 + classes]."""
-        height, width, _ = space.inputs["image"].shape
+        height, width = canvas_of(space)
         image = keras.Input((height, width, 3), dtype="uint8", name="image")
         deviation = np.array(_IMAGENET_DEVIATION)
         pixels = ScalePixels(
@@ -201,7 +202,7 @@ class RetinaNet(HubDetector):
             (-np.array(_IMAGENET_MEAN) / deviation).tolist(),
             name="pixels",
         )
-        network = self._network(height, width, len(class_names(space)))
+        network = self._network(height, width, len(classes_of(space)))
         raw = network(pixels(image))
         _start_heads(network, places=raw["cls_logits"].shape[1])
         boxes = DeltasToBoxes(height, width, name="boxes")(raw["bbox_regression"])
@@ -210,8 +211,8 @@ class RetinaNet(HubDetector):
 
     def loss(self, space: zoo.Space) -> keras.losses.Loss:
         """Return the loss of dense detectors, at the centres of the anchors."""
-        height, width, _ = space.inputs["image"].shape
-        corners, strides = anchors(int(height), int(width))
+        height, width = canvas_of(space)
+        corners, strides = anchors(height, width)
         return DenseLoss(space, (corners[:, :2] + corners[:, 2:]) / 2, strides, bins=0)
 
     def _network(self, height: int, width: int, classes: int) -> keras.Model:
@@ -333,7 +334,11 @@ class DFine(HubDetector):
     """
 
     size: Literal["nano", "small"] = zoo.setting("nano", "4 or 10 million parameters.")
-    queries: int = zoo.setting(300, "Objects that can be found in an image.", minimum=1)
+    queries: int = zoo.setting(
+        300,
+        "Objects that can be found in a picture, as far as it has places for queries.",
+        minimum=1,
+    )
 
     task: ClassVar = keras_hub.models.DFineObjectDetector
     part_patterns: ClassVar = (
@@ -352,10 +357,10 @@ class DFine(HubDetector):
         The first columns are the last decoder layer's; the others, of the layers before it,
         only the loss reads.
         """
-        height, width, _ = space.inputs["image"].shape
+        height, width = canvas_of(space)
         image = keras.Input((height, width, 3), dtype="uint8", name="image")
         pixels = ScalePixels([1 / 255] * 3, [0.0] * 3, name="pixels")
-        raw = self._network(height, width, len(class_names(space)))(pixels(image))
+        raw = self._network(height, width, len(classes_of(space)))(pixels(image))
         detections = QueriesToBoxes(height, width, name="detections")(
             [
                 raw["intermediate_logits"],

@@ -227,16 +227,6 @@ class ImageFile(EncodedImage):
         return self.path.open("rb")
 
 
-def probe(path: Path | str) -> tuple[int, int]:
-    """Return width and height of the upright picture in a file, from its first bytes.
-
-    Raises:
-        ImageError: it is no picture.
-    """
-    header = ImageFile(Path(path)).header()
-    return header.width, header.height
-
-
 def examine(picture: Picture) -> tuple[Header, np.ndarray]:
     """Return what :meth:`EncodedImage.thumbnail` does, of any picture.
 
@@ -279,7 +269,7 @@ def _formats() -> tuple[str, ...]:
 
 
 def _identified(file: BinaryIO, name: str) -> Image.Image:
-    """Read an image's header.
+    """Read a picture's header.
 
     Raises:
         ImageError: the file does not hold a whole one.
@@ -295,9 +285,9 @@ def _identified(file: BinaryIO, name: str) -> Image.Image:
         return Image.open(file, formats=_formats())
     except UnidentifiedImageError as error:
         if start.startswith(_MAGIC):
-            problem = "begins as an image but is cut off in its header, or of a rare kind."
+            problem = "begins as a picture but is cut off in its header, or of a rare kind."
             raise ImageError(name, "truncated", problem, _AGAIN) from error
-        problem = f"is not an image; it begins with {start[:8]!r}."
+        problem = f"is not a picture; it begins with {start[:8]!r}."
         raise ImageError(name, "not-an-image", problem, "Remove or replace it.") from error
 
 

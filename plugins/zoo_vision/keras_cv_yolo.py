@@ -13,7 +13,8 @@ import zoo
 from zoo_vision.dense import STRIDES, DistancesToBoxes, grid
 from zoo_vision.layers import FusedBatchNormalization
 from zoo_vision.losses import DenseLoss
-from zoo_vision.transfer import Detector, class_names, copy_preset, reading_preset
+from zoo_vision.spaces import canvas_of, classes_of
+from zoo_vision.transfer import Detector, copy_preset, reading_preset
 
 _BINS = 16
 
@@ -52,9 +53,9 @@ class YOLOv8(Detector):
 
         The last columns are the logits of each side's distance.
         """
-        height, width, _ = space.inputs["image"].shape
+        height, width = canvas_of(space)
         image = keras.Input((height, width, 3), dtype="uint8", name="image")
-        network = self._network(height, width, len(class_names(space)))
+        network = self._network(height, width, len(classes_of(space)))
         _start_biases(network, height, width)
         pixels = keras.layers.Rescaling(1 / 255, dtype="float32", name="pixels")(image)
         distances, logits = (
@@ -67,8 +68,8 @@ class YOLOv8(Detector):
 
     def loss(self, space: zoo.Space) -> keras.losses.Loss:
         """Return the loss of dense detectors, at this model's points."""
-        height, width, _ = space.inputs["image"].shape
-        return DenseLoss(space, *grid(int(height), int(width), STRIDES), bins=_BINS)
+        height, width = canvas_of(space)
+        return DenseLoss(space, *grid(height, width, STRIDES), bins=_BINS)
 
     def load_preset(self, handle: str, model: keras.Model) -> None:
         """Start from a backbone or detector of KerasCV.

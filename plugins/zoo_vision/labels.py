@@ -11,17 +11,15 @@ import numpy as np
 
 import zoo
 
-Batch = dict[str, np.ndarray]
 
-
-def class_names(*batches: Batch) -> tuple[str, ...]:
+def class_names(*batches: zoo.Batch) -> tuple[str, ...]:
     """Return the names in the columns `classes` of some batches, sorted."""
     return tuple(
         sorted({str(name) for batch in batches for row in batch["classes"] for name in row})
     )
 
 
-def numbered(batch: Batch, names: Sequence[str]) -> Batch:
+def numbered(batch: zoo.Batch, names: Sequence[str]) -> zoo.Batch:
     """Return a batch with classes as their places in `names`, int64; other objects are left out.
 
     Args:
@@ -31,7 +29,7 @@ def numbered(batch: Batch, names: Sequence[str]) -> Batch:
     """
     places = {name: place for place, name in enumerate(names)}
     known = [np.array([name in places for name in row], bool) for row in batch["classes"]]
-    columns: Batch = {
+    columns: zoo.Batch = {
         name: zoo.object_column(
             np.asarray(values)[kept] for values, kept in zip(batch[name], known, strict=True)
         )

@@ -1,4 +1,4 @@
-"""Layers of the compact detector."""
+"""Batch normalisation that trains fast, for convolutional detectors."""
 
 from __future__ import annotations
 

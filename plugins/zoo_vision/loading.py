@@ -30,7 +30,9 @@ _ROUNDING = 1.0
 """So many pixels a box may reach over the border without a word."""
 
 _SAME = 0.99
+"""IoU above which two boxes are copies."""
 _MOST_COMPARED = 2_000
+"""Boxes of a picture beyond which copies are not looked for, as each pair is compared."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Loaded:
         examples: with the columns of :class:`zoo_vision.datasets.Boxes`.
         classes: names in order of index.
         official: the official split of each example, or empty [n].
-        thumbnails: uint8 [n, side, side], in grey; None if images were not decoded.
+        thumbnails: uint8 [n, side, side], in grey; None if pictures were not decoded.
         findings: what is wrong with the others, and with boxes.
     """
 
@@ -68,18 +70,18 @@ def load(
     ignore_below: float = 0.0,
     decode: bool = True,
 ) -> Loaded:
-    """Look at every image and bring its boxes to pixels.
+    """Look at every picture and bring its boxes to pixels.
 
-    Images that cannot be read are left out. So are boxes without area, boxes outside the
-    image and copies of a box; boxes that reach over the border are cut at it.
+    Pictures that cannot be read are left out. So are boxes without area, boxes outside the
+    picture and copies of a box; boxes that reach over the border are cut at it.
 
     Args:
         annotations: from any format.
-        cache: a folder for what was learnt of images.
+        cache: a folder for what was learnt of pictures.
         classes: names in order of index; by default those of the labels.
         rename: new names of classes; an empty one leaves the class out.
         ignore_below: objects with a side of fewer pixels count as crowd.
-        decode: whether to decode each image, or to read its header alone.
+        decode: whether to decode each picture, or to read its header alone.
     """
     looks, thumbnails = _look(annotations.records, cache, decode=decode)
     names, known = _class_names(annotations.classes, classes, rename or {})
@@ -118,7 +120,7 @@ def load(
 
 
 def fingerprint(splits: Mapping[str, Columns], classes: Sequence[str]) -> str:
-    """Return a hash of what is in each split; of images, their names and sizes in bytes."""
+    """Return a hash of what is in each split; of pictures, their names and sizes in bytes."""
     digest = hashlib.sha256(json.dumps(list(classes)).encode())
     for name, examples in splits.items():
         columns = examples.columns
@@ -133,11 +135,11 @@ def fingerprint(splits: Mapping[str, Columns], classes: Sequence[str]) -> str:
     return digest.hexdigest()[:20]
 
 
-# Images ----------------------------------------------------------------------------------
+# Pictures --------------------------------------------------------------------------------
 
 
 class Look(NamedTuple):
-    """What was learnt of an image: its header, or what is wrong with it."""
+    """What was learnt of a picture: its header, or what is wrong with it."""
 
     header: Header | None
     cause: str = ""
@@ -148,7 +150,7 @@ class Look(NamedTuple):
 def _look(
     records: Sequence[Record], cache: Path, *, decode: bool
 ) -> tuple[list[Look], np.ndarray | None]:
-    """Return what is to be known of each image, and all thumbnails if they are decoded."""
+    """Return what is to be known of each picture, and all thumbnails if they are decoded."""
     pictures = [record.picture for record in records]
     if not decode:
         return [look for look, _ in in_threads(_read_header, pictures)], None
@@ -203,19 +205,19 @@ def _stamp(pictures: Sequence[Picture]) -> str:
 def _image_findings(record: Record, look: Look) -> Iterator[Finding]:
     name = record.picture.name
     if look.header is None:
-        message = f"The image {look.problem}"
+        message = f"The picture {look.problem}"
         yield Finding("warning", f"unreadable-image-{look.cause}", message, name, look.hint)
         return
     header = look.header
     if isinstance(record.picture, ImageFile) and not suits_suffix(header, record.picture.path):
-        message = f"The image is {header.format} inside; it is used all the same."
+        message = f"The picture is {header.format} inside; it is used all the same."
         yield Finding("warning", "wrong-suffix", message, name)
     if header.several:
         message = f"The {header.format} has several frames or pages; the first is used."
         yield Finding("note", "several-frames", message, name)
     if record.size and record.size not in ((header.width, header.height), header.stored_size):
         said = f"{record.size[0]} x {record.size[1]}"
-        message = f"The labels are for {said} pixels, the image has {header.width} x "
+        message = f"The labels are for {said} pixels, the picture has {header.width} x "
         message += f"{header.height}. Boxes are used as they stand."
         yield Finding("warning", "size-mismatch", message, record.labels or name)
 
@@ -249,7 +251,7 @@ def _left_out_classes(
 def _usable_objects(
     record: Record, header: Header, classes: Sequence[str]
 ) -> tuple[Objects, list[Finding]]:
-    """Return the objects of a labelled image with boxes in pixels, and what is wrong."""
+    """Return the objects of a labelled picture with boxes in pixels, and what is wrong."""
     objects = record.objects
     assert objects is not None
     boxes = _upright_pixels(objects, header, record.size)
@@ -260,7 +262,7 @@ def _usable_objects(
     over = ~(inverted | outside | copies) & np.any(np.abs(cut - boxes) > _ROUNDING, axis=1)
     problems = (
         (inverted, "degenerate-box", "has no area and is left out"),
-        (outside, "outside-box", "lies outside the image and is left out"),
+        (outside, "outside-box", "lies outside the picture and is left out"),
         (copies, "duplicate-box", "is there twice, which counts once"),
         (over, "clipped-box", "reaches over the border and is cut at it"),
     )
@@ -279,9 +281,9 @@ def _usable_objects(
 
 
 def _upright_pixels(objects: Objects, header: Header, size: tuple[int, int] | None) -> np.ndarray:
-    """Return boxes [n, 4] in pixels of the upright image.
+    """Return boxes [n, 4] in pixels of the upright picture.
 
-    Labels that say a size with width and height swapped were made on the image as it is
+    Labels that say a size with width and height swapped were made on the picture as it is
     stored, and are turned with it.
     """
     width, height = header.width, header.height
@@ -293,7 +295,7 @@ def _upright_pixels(objects: Objects, header: Header, size: tuple[int, int] | No
 
 
 def _turn(points: np.ndarray, size: tuple[int, int], orientation: int) -> np.ndarray:
-    """Turn points [..., 2] of an image of `size` as the EXIF orientations 5 to 8 say."""
+    """Turn points [..., 2] of a picture of `size` as the EXIF orientations 5 to 8 say."""
     x, y = points[..., 0], points[..., 1]
     width, height = size
     turned = {5: (y, x), 6: (height - y, x), 7: (height - y, width - x), 8: (y, width - x)}

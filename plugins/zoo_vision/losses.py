@@ -11,6 +11,7 @@ from keras import ops
 
 import zoo
 from zoo_vision.assignment import assign
+from zoo_vision.spaces import classes_of
 
 _EPSILON = 1e-9
 
@@ -44,7 +45,7 @@ class DenseLoss(keras.losses.Loss):
         distance_gain: float = 1.5,
     ) -> None:
         super().__init__(name="detection")
-        self.classes = len(space.outputs["detections"].names) - 4
+        self.classes = len(classes_of(space))
         self.objects = float(space.arrays["objects"])
         self.points = np.asarray(points, np.float32)
         self.strides = np.asarray(strides, np.float32)

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+import zoo
 from zoo_vision.coco_metrics import (
     MAX_DETECTIONS,
     interpolate,
@@ -20,7 +21,6 @@ from zoo_vision.coco_metrics import (
     overlaps,
 )
 
-Batch = dict[str, np.ndarray]
 Kind: TypeAlias = Literal["class", "location", "both", "duplicate", "background", "missed"]
 
 KINDS: Mapping[Kind, str] = {
@@ -44,7 +44,7 @@ class Mistake:
     """A false detection or a missed box.
 
     Attributes:
-        image: row of the image.
+        image: row of the picture.
         kind: a key of `KINDS`.
         cost: 0 to 1. A false detection costs its score: surer is worse. A missed box costs
             1 in the rarest class, and less in others as they have more boxes.
@@ -65,12 +65,12 @@ class Mistake:
     truth_class: int | None
 
 
-def find_mistakes(truth: Batch, predictions: Batch, threshold: float) -> list[Mistake]:
+def find_mistakes(truth: zoo.Batch, predictions: zoo.Batch, threshold: float) -> list[Mistake]:
     """Return all mistakes among detections of some score, the costliest first.
 
     Args:
-        truth: columns `boxes`, `classes` and `crowd` [images].
-        predictions: columns `boxes`, `scores` and `classes` [images].
+        truth: columns `boxes`, `classes` and `crowd` [pictures].
+        predictions: columns `boxes`, `scores` and `classes` [pictures].
         threshold: the least score of a detection that is looked at.
     """
     verdicts = judge(truth, predictions, threshold)
@@ -86,7 +86,7 @@ def find_mistakes(truth: Batch, predictions: Batch, threshold: float) -> list[Mi
     return sorted(mistakes, key=lambda mistake: -mistake.cost)
 
 
-def error_costs(truth: Batch, predictions: Batch) -> dict[Kind, float]:
+def error_costs(truth: zoo.Batch, predictions: zoo.Batch) -> dict[Kind, float]:
     """Return how much mAP@.5 would rise if all mistakes of a kind were mended, for each kind.
 
     Confused and badly placed detections become right, unless their box is found anyhow;
@@ -102,7 +102,9 @@ def error_costs(truth: Batch, predictions: Batch) -> dict[Kind, float]:
     return {kind: _mean_average_precision(verdicts, kind) - now for kind in KINDS}
 
 
-def confusion(truth: Batch, predictions: Batch, threshold: float, classes: int) -> np.ndarray:
+def confusion(
+    truth: zoo.Batch, predictions: zoo.Batch, threshold: float, classes: int
+) -> np.ndarray:
     """Count the true class of each detection, and the detected class of each true box.
 
     Every true box is in one cell of its row and every detection in one cell of its column.
@@ -133,16 +135,16 @@ def confusion(truth: Batch, predictions: Batch, threshold: float, classes: int) 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What became of every detection and every true box of all images.
+    """What became of every detection and every true box of all pictures.
 
     Attributes:
-        images: row of each detection's image [detections].
+        images: row of each detection's picture [detections].
         boxes: float32 [detections, 4].
         classes: int64 [detections].
         scores: float32 [detections].
         kinds: `right`, `ignored` or a kind of mistake, str [detections].
         meant: the true box that a detection is about [detections]; -1 for background.
-        true_images: row of each true box's image [boxes].
+        true_images: row of each true box's picture [boxes].
         true_boxes: float32 [boxes, 4].
         true_classes: int64 [boxes].
         crowd: which of them are ignored regions, bool [boxes].
@@ -183,12 +185,12 @@ class Verdicts:
         return result
 
 
-def judge(truth: Batch, predictions: Batch, threshold: float) -> Verdicts:
+def judge(truth: zoo.Batch, predictions: zoo.Batch, threshold: float) -> Verdicts:
     """Say of each detection of some score what it is.
 
     Args:
-        truth: columns `boxes`, `classes` and `crowd` [images].
-        predictions: columns `boxes`, `scores` and `classes` [images].
+        truth: columns `boxes`, `classes` and `crowd` [pictures].
+        predictions: columns `boxes`, `scores` and `classes` [pictures].
         threshold: the least score of a detection that is looked at.
     """
     shown = [scores >= threshold for scores in predictions["scores"]]
@@ -223,9 +225,9 @@ def judge(truth: Batch, predictions: Batch, threshold: float) -> Verdicts:
 
 
 def _judge_image(
-    truth: Batch, boxes: np.ndarray, classes: np.ndarray, scores: np.ndarray
+    truth: zoo.Batch, boxes: np.ndarray, classes: np.ndarray, scores: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return kind and meant true box of each detection in one image."""
+    """Return kind and meant true box of each detection in one picture."""
     if not len(truth["boxes"]):
         return np.full(len(boxes), "background", "<U10"), np.full(len(boxes), -1)
     overlap = overlaps(boxes, truth["boxes"], truth["crowd"])
@@ -248,7 +250,7 @@ def _judge_image(
 
 
 def _match_each_class(
-    overlap: np.ndarray, truth: Batch, classes: np.ndarray, scores: np.ndarray
+    overlap: np.ndarray, truth: zoo.Batch, classes: np.ndarray, scores: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Match detections with true boxes as mAP@.5 does.
 

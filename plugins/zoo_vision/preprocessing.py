@@ -11,11 +11,11 @@ from typing import Self
 import numpy as np
 
 import zoo
-from zoo_vision.geometry import Letterbox, areas
-
-Batch = dict[str, np.ndarray]
+from zoo_vision.geometry import SMALLEST_SIDE, Letterbox, areas
 
 _MULTIPLE = 32
+"""Sides of a canvas are multiples of it: the coarsest stride of the models, px."""
+
 _SIZES = (320, 640)
 """Smallest and largest side of a canvas that is chosen by the objects."""
 
@@ -24,9 +24,6 @@ _CLEAR = 24
 
 _FEW = 10
 """Objects of a class below which their usual size is not known."""
-
-_SMALLEST_SIDE = 2.0
-"""Pixels of the canvas below which a box cannot be learnt."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,8 @@ class PicturePreprocessing(zoo.Preprocessing):
         classes: names, in the order of the model's outputs.
         height: of the canvas, px, a multiple of 32.
         width: of the canvas, px, a multiple of 32.
-        boxes: most boxes of a training picture, the room that targets have.
-        objects: mean number of boxes in a training picture.
+        boxes: most boxes of a training picture, ignored regions too: the room of targets.
+        objects: mean number of boxes in a training picture, ignored regions too.
     """
 
     classes: tuple[str, ...]
@@ -48,7 +45,7 @@ class PicturePreprocessing(zoo.Preprocessing):
     objects: float
 
     @classmethod
-    def fit(cls, train: Batch, classes: tuple[str, ...], size: int) -> Self:
+    def fit(cls, train: zoo.Batch, classes: tuple[str, ...], size: int) -> Self:
         """Learn the canvas and the counts from the training split.
 
         Args:
@@ -57,12 +54,12 @@ class PicturePreprocessing(zoo.Preprocessing):
             size: longer side of the canvas, px.
         """
         aspect = float(np.median(train["height"] / train["width"]))
-        counts = [len(boxes) for boxes in train["boxes"]]
+        counts = np.array([np.count_nonzero(~crowd) for crowd in train["crowd"]])
         return cls(
             classes=classes,
-            height=_up(size * min(aspect, 1.0)),
-            width=_up(size / max(aspect, 1.0)),
-            boxes=max(1, *counts),
+            height=whole_multiple(size * min(aspect, 1.0)),
+            width=whole_multiple(size / max(aspect, 1.0)),
+            boxes=max(1, int(counts.max())),
             objects=max(1.0, float(np.mean(counts))),
         )
 
@@ -82,7 +79,7 @@ class PicturePreprocessing(zoo.Preprocessing):
         """Return how a picture of this size lies on the canvas."""
         return Letterbox(int(width), int(height), self.height, self.width)
 
-    def inputs(self, batch: Batch) -> Batch:
+    def inputs(self, batch: zoo.Batch) -> zoo.Batch:
         def draw(row: int) -> np.ndarray:
             pixels = batch["image"][row].read()
             return self.letterbox(pixels.shape[1], pixels.shape[0]).apply(pixels)
@@ -93,8 +90,13 @@ class PicturePreprocessing(zoo.Preprocessing):
         with ThreadPoolExecutor() as pool:
             return {"image": np.stack(list(pool.map(draw, rows)))}
 
-    def targets(self, batch: Batch) -> np.ndarray:
-        """Return float32 [batch, boxes, 5]: corners on the canvas and class, -1 for padding."""
+    def targets(self, batch: zoo.Batch) -> np.ndarray:
+        """Return float32 [batch, boxes, 5]: corners on the canvas and class, -1 for padding.
+
+        Ignored regions, unknown classes and boxes that hardly show are left out: the loss
+        takes what is there for background. Of more boxes than there is room for, which no
+        training picture has, the first are kept, so this can only touch the validation loss.
+        """
         index = {name: number for number, name in enumerate(self.classes)}
         targets = np.zeros((len(batch["boxes"]), self.boxes, 5), np.float32)
         targets[..., 4] = -1
@@ -103,7 +105,7 @@ class PicturePreprocessing(zoo.Preprocessing):
         ):
             placed = self.letterbox(batch["width"][row], batch["height"][row]).forward(boxes)
             known = np.array([name in index for name in names], bool)
-            wide = (placed[:, 2:] - placed[:, :2] >= _SMALLEST_SIDE).all(axis=1)
+            wide = (placed[:, 2:] - placed[:, :2] >= SMALLEST_SIDE).all(axis=1)
             kept = np.flatnonzero(wide & known & ~crowd)[: self.boxes]
             targets[row, : len(kept), :4] = placed[kept]
             targets[row, : len(kept), 4] = [index[names[each]] for each in kept]
@@ -119,7 +121,7 @@ class PicturePreprocessing(zoo.Preprocessing):
         return cls(**{**values, "classes": tuple(values["classes"])})
 
 
-def suggested_size(train: Batch) -> int:
+def suggested_size(train: zoo.Batch) -> int:
     """Return the longer side of a canvas, px, on which the objects can be told from one another.
 
     On it the usual object of each class, even of the one with the smallest, measures 24 px,
@@ -129,11 +131,16 @@ def suggested_size(train: Batch) -> int:
     names = np.concatenate([np.zeros(0, object), *train["classes"]])
     boxes = np.concatenate([np.zeros((0, 4), np.float32), *train["boxes"]])
     shares = np.sqrt(areas(boxes)) / np.repeat(longer, [len(each) for each in train["boxes"]])
-    usual = [np.median(shares[names == name]) for name in set(names) if sum(names == name) >= _FEW]
+    usual = [
+        np.median(shares[names == name])
+        for name in set(names)
+        if np.count_nonzero(names == name) >= _FEW
+    ]
     least, most = _SIZES
     wanted = _CLEAR / min(usual) if usual else least
-    return _up(min(max(wanted, least), most, max(float(np.median(longer)), least)))
+    return whole_multiple(min(max(wanted, least), most, max(float(np.median(longer)), least)))
 
 
-def _up(pixels: float) -> int:
+def whole_multiple(pixels: float) -> int:
+    """Return the side of a canvas, px: `pixels` or more, and a multiple of 32."""
     return max(1, -(-round(pixels) // _MULTIPLE)) * _MULTIPLE

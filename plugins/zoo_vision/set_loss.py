@@ -11,6 +11,7 @@ from keras import ops
 from scipy.optimize import linear_sum_assignment
 
 import zoo
+from zoo_vision.spaces import canvas_of, classes_of
 
 _EPSILON = 1e-7
 
@@ -39,8 +40,8 @@ class SetLoss(keras.losses.Loss):
         overlap_gain: float = 2.0,
     ) -> None:
         super().__init__(name="detection")
-        height, width, _ = space.inputs["image"].shape
-        self.classes = len(space.outputs["detections"].names) - 4
+        height, width = canvas_of(space)
+        self.classes = len(classes_of(space))
         self.objects = float(space.arrays["objects"])
         self.scale = np.array([width, height, width, height], np.float32)
         self.gains = (class_gain, distance_gain, overlap_gain)

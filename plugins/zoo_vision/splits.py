@@ -1,9 +1,9 @@
-"""Splits images into train, validation and test: as official lists say, else at random."""
+"""Splits pictures into train, validation and test: as official lists say, else at random."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -21,17 +21,19 @@ def split(
 
     Args:
         official: names of splits, empty where there is none [n].
-        groups: images of one group stay together in what is drawn [n].
+        groups: pictures of one group stay together in what is drawn [n].
         validation: its share of what it is drawn from.
         test: its share of what it is drawn from.
         seed: decides what is drawn.
 
     Raises:
+        ConfigError: the shares leave nothing to train on.
         DataError: a split would be empty.
     """
     if validation + test >= 1:
         raise ConfigError(
-            f"data.validation = {validation} and data.test = {test} leave nothing to train on."
+            f"data.validation = {validation} and data.test = {test} leave nothing to train on.",
+            hint="Choose shares whose sum is below 1.",
         )
     parts = {name: np.flatnonzero(official == name) for name in SPLITS}
     findings: list[Finding] = []
@@ -53,14 +55,14 @@ def split(
     for name in SPLITS:
         if not len(parts[name]):
             raise DataError(
-                f"No image is left for the {name} split out of {len(official):,}.",
-                hint="Give more images, or raise data.validation and data.test.",
+                f"No picture is left for the {name} split out of {len(official):,}.",
+                hint="Give more pictures, or raise data.validation and data.test.",
             )
     return {name: parts[name] for name in SPLITS}, findings
 
 
-def named_groups(ids: Sequence[str], pattern: str) -> np.ndarray:
-    """Return the group of each image: what a pattern finds in its name, else the name.
+def named_groups(ids: Iterable[str], pattern: str) -> np.ndarray:
+    """Return the group of each picture: what a pattern finds in its name, else the name.
 
     Args:
         ids: names.

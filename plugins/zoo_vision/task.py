@@ -17,10 +17,11 @@ from zoo_vision.augmentation import Augment
 from zoo_vision.coco_output import write_detections
 from zoo_vision.labels import class_names, named, numbered
 from zoo_vision.nms import distinct_detections
-from zoo_vision.preprocessing import PicturePreprocessing, suggested_size
+from zoo_vision.preprocessing import PicturePreprocessing, suggested_size, whole_multiple
+from zoo_vision.spaces import canvas_of, classes_of
 from zoo_vision.tiles import TiledExamples, merge_windows
 
-Batch = dict[str, np.ndarray]
+_SMALLEST_TILE = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,11 @@ class DetectObjects(zoo.Task):
     )
     detections: int = zoo.setting(300, "Detections kept of a picture or tile.", minimum=1)
     mosaic: float = zoo.setting(
-        0.5, "Probability that four pictures are put together.", minimum=0, maximum=1
+        0.5,
+        "Probability that four pictures are put together, where they have no more objects than "
+        "the fullest picture.",
+        minimum=0,
+        maximum=1,
     )
     mixup: float = zoo.setting(
         0.0, "Probability that two pictures are blended.", minimum=0, maximum=1
@@ -90,9 +95,20 @@ class DetectObjects(zoo.Task):
         return PicturePreprocessing.fit(windows, tuple(info.facts["classes"]), size)
 
     def windows(self, examples: zoo.Examples, preprocessing: zoo.Preprocessing) -> zoo.Examples:
+        trained = max(canvas_of(preprocessing.space))
+        if self.size and whole_multiple(self.size) != trained:
+            raise zoo.ConfigError(
+                f"task.size is {self.size}, but the model was trained on {trained} px.",
+                hint="Train with that size, or look at large pictures in tiles: task.tile=640.",
+            )
         return self._tiled(examples)
 
     def _tiled(self, examples: zoo.Examples) -> TiledExamples:
+        if 0 < self.tile < _SMALLEST_TILE:
+            raise zoo.ConfigError(
+                f"task.tile is {self.tile}, and a tile has at least {_SMALLEST_TILE} px.",
+                hint="Use a tile as large as task.size or larger, or 0 for none.",
+            )
         return TiledExamples(examples, self.tile, self.tile_overlap)
 
     def augmentation(self) -> Augment:
@@ -114,12 +130,12 @@ class DetectObjects(zoo.Task):
 
     def reduce(self, outputs: np.ndarray, preprocessing: zoo.Preprocessing) -> np.ndarray:
         """Return float32 [batch, detections, 6]: corners on the canvas, score, class."""
-        classes = len(preprocessing.space.outputs["detections"].names) - 4
+        classes = len(classes_of(preprocessing.space))
         return distinct_detections(outputs, classes, overlap=self.nms_overlap, most=self.detections)
 
     def restore(
-        self, outputs: np.ndarray, windows: Batch, examples: Batch, preprocessing: Any
-    ) -> Batch:
+        self, outputs: np.ndarray, windows: zoo.Batch, examples: zoo.Batch, preprocessing: Any
+    ) -> zoo.Batch:
         """Return boxes in px of the picture, classes by name and scores, best first."""
         found = []
         for row, detections in enumerate(outputs):
@@ -137,27 +153,27 @@ class DetectObjects(zoo.Task):
             ),
         }
 
-    def decode(self, outputs: Batch, decision: Mapping[str, float]) -> Batch:
+    def decode(self, outputs: zoo.Batch, decision: Mapping[str, float]) -> zoo.Batch:
         threshold = decision.get("threshold", 0.5)
         shown = zoo.object_column(scores >= threshold for scores in outputs["scores"])
         return {**outputs, "shown": shown}
 
-    def tune(self, truth: Batch, outputs: Batch) -> dict[str, float]:
+    def tune(self, truth: zoo.Batch, outputs: zoo.Batch) -> dict[str, float]:
         """Choose the score from which detections are shown: that of the best F1."""
         names = class_names(truth, outputs)
         threshold = coco_metrics.best_threshold(numbered(truth, names), numbered(outputs, names))
         return {"threshold": threshold}
 
-    def metrics(self, truth: Batch, predictions: Batch) -> list[zoo.Metric]:
+    def metrics(self, truth: zoo.Batch, predictions: zoo.Batch) -> list[zoo.Metric]:
         names = class_names(truth)
         return coco_metrics.coco_metrics(
             numbered(truth, names), numbered(predictions, names), names
         )
 
-    def labelled(self, batch: Batch) -> bool:
+    def labelled(self, batch: zoo.Batch) -> bool:
         return "boxes" in batch
 
-    def units(self, truth: Batch) -> np.ndarray | None:
+    def units(self, truth: zoo.Batch) -> np.ndarray | None:
         return truth.get("group")
 
     def baselines(self, preprocessing: zoo.Preprocessing) -> Mapping[str, zoo.Baseline]:
@@ -167,7 +183,7 @@ class DetectObjects(zoo.Task):
         }
 
     def figures(
-        self, truth: Batch, predictions: Batch, decision: Mapping[str, float]
+        self, truth: zoo.Batch, predictions: zoo.Batch, decision: Mapping[str, float]
     ) -> list[zoo.Figure]:
         names = class_names(truth, predictions)
         return figures.all_figures(
@@ -177,14 +193,14 @@ class DetectObjects(zoo.Task):
     def explain(
         self,
         model: keras.Model,
-        preprocessing: zoo.Preprocessing,
-        batch: Batch,
-        predictions: Batch,
-    ) -> Batch:
+        preprocessing: Any,
+        batch: zoo.Batch,
+        predictions: zoo.Batch,
+    ) -> zoo.Batch:
         """Give each detection that is shown a heat map of what it was found by."""
         return explanation.explain(self, model, preprocessing, batch, predictions)
 
-    def records(self, batch: Batch, predictions: Batch) -> Iterator[dict[str, Any]]:
+    def records(self, batch: zoo.Batch, predictions: zoo.Batch) -> Iterator[dict[str, Any]]:
         for row in range(len(batch["id"])):
             detections = []
             for each in np.flatnonzero(predictions["shown"][row]):
@@ -203,15 +219,21 @@ class DetectObjects(zoo.Task):
                 "detections": detections,
             }
 
-    def files(self, batch: Batch, predictions: Batch, folder: Path) -> None:
+    def files(
+        self,
+        batch: zoo.Batch,
+        predictions: zoo.Batch,
+        folder: Path,
+        preprocessing: zoo.Preprocessing,
+    ) -> None:
         """Write COCO JSON, the pictures with their detections drawn, and any heat maps."""
-        names = class_names(predictions)
+        names = classes_of(preprocessing.space)
         write_detections(batch, numbered(predictions, names), names, folder)
         if "heat" in predictions:
             explanation.write_overlays(batch, predictions, folder / "explanations")
 
 
-def _by_number(baseline: Any, train: Batch, test: Batch) -> Batch:
+def _by_number(baseline: Any, train: zoo.Batch, test: zoo.Batch) -> zoo.Batch:
     """Call a baseline that knows classes by number."""
     names = class_names(train)
     found = baseline(numbered(train, names), test)

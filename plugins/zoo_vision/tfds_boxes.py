@@ -1,16 +1,15 @@
-"""Reads datasets of TensorFlow Datasets that hold images with boxes."""
+"""Reads datasets of TensorFlow Datasets that hold pictures with boxes."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from zoo import DataError, Finding, nearest, offline, publish_file
+from zoo import DataError, Finding, publish_file, tfds_builder
 from zoo_vision.annotations import Annotations, Gathered, Objects, Record
 from zoo_vision.images import MAX_PIXELS, EncodedImage
 
@@ -24,7 +23,7 @@ class _Fields(NamedTuple):
     """Where a dataset keeps what is needed.
 
     Attributes:
-        image: feature of the image.
+        image: feature of the picture.
         objects: feature of the sequence of objects.
         box: feature of an object that holds its box.
         label: feature of an object that holds its class; empty if all are of one.
@@ -42,13 +41,13 @@ class _Fields(NamedTuple):
 
 @dataclass(frozen=True)
 class TfdsImage(EncodedImage):
-    """An image in a TFDS dataset with random access, or a copy of it in a file.
+    """A picture in a TFDS dataset with random access, or a copy of it in a file.
 
-    Its boxes are about the image as it is stored, so its EXIF orientation does not count.
+    Its boxes are about the picture as it is stored, so its EXIF orientation does not count.
 
     Attributes:
         id: split and number.
-        source: sequence of examples whose image is encoded, or the file.
+        source: sequence of examples whose picture is encoded, or the file.
         row: number of the example.
         image: name of the feature.
         max_pixels: it is refused if it has more.
@@ -78,15 +77,15 @@ def read(path: str, cache: Path, *, max_pixels: int = MAX_PIXELS) -> Annotations
 
     Args:
         path: `tfds:NAME`, where NAME may have a configuration and version.
-        cache: a folder; images of datasets without random access are copied there.
-        max_pixels: of an image.
+        cache: a folder; pictures of datasets without random access are copied there.
+        max_pixels: of a picture.
 
     Raises:
         DataError: there is no such dataset, it has no boxes, or it is not here and may not
             be fetched.
     """
     name = path.removeprefix(PREFIX)
-    builder = _builder(name)
+    builder = tfds_builder(name)
     fields = _fields(builder.info.features, name)
     records: list[Record] = []
     findings: list[Finding] = []
@@ -101,28 +100,8 @@ def read(path: str, cache: Path, *, max_pixels: int = MAX_PIXELS) -> Annotations
     return Annotations("tfds", fields.classes, records, findings)
 
 
-def _builder(name: str) -> Any:
-    """Return the builder of a dataset that is prepared on this machine."""
-    import tensorflow_datasets as tfds
-
-    try:
-        builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"), try_gcs=False)
-    except tfds.core.DatasetNotFoundError as error:
-        raise DataError(
-            f"TFDS has no dataset {name!r}.", hint=nearest(name, tfds.list_builders())
-        ) from error
-    if not builder.info.splits:
-        if offline():
-            raise DataError(
-                f"{name} is not prepared in {builder.data_dir}, and ZOO_OFFLINE is set.",
-                hint="Run once without ZOO_OFFLINE, or set TFDS_DATA_DIR to where it is.",
-            )
-        builder.download_and_prepare()
-    return builder
-
-
 def _fields(features: Mapping[str, Any], name: str) -> _Fields:
-    """Find the image, and the sequence of objects with a box.
+    """Find the picture, and the sequence of objects with a box.
 
     Raises:
         DataError: there is no such thing.
@@ -143,7 +122,7 @@ def _fields(features: Mapping[str, Any], name: str) -> _Fields:
         classes = tuple(parts[label].names) if label else (key,)
         return _Fields(image, key, boxes[0], label, crowd, classes)
     raise DataError(
-        f"The TFDS dataset {name} has no image with a sequence of boxes.",
+        f"The TFDS dataset {name} has no picture with a sequence of boxes.",
         hint=f"Its features are {', '.join(features)}.",
     )
 
@@ -159,7 +138,7 @@ class _Examples:
     max_pixels: int
 
     def records(self) -> Iterator[Record]:
-        """Yield the images with their objects."""
+        """Yield the pictures with their objects."""
         import tensorflow_datasets as tfds
 
         fields = self.fields
@@ -192,7 +171,7 @@ class _Examples:
         return gathered.objects()
 
     def _copy(self, row: int, content: bytes) -> Path:
-        """Copy an encoded image to a file, unless that was done before."""
+        """Copy an encoded picture to a file, unless that was done before."""
         about = f"{self.builder.info.full_name} {self.builder.data_dir} {self.builder.info.as_json}"
         folder = self.cache / f"tfds-{hashlib.sha256(about.encode()).hexdigest()[:20]}" / self.split
         copy = folder / f"{row:07d}"

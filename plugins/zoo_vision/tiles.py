@@ -17,8 +17,6 @@ import zoo
 from zoo_vision.geometry import areas, clip, intersections, overlap, paired_iou
 from zoo_vision.images import Picture
 
-Batch = dict[str, np.ndarray]
-
 AT_THE_EDGE = 0.02
 """A box that ends so near to its tile's edge, as a share of the tile's side, is cut by it."""
 
@@ -93,7 +91,7 @@ class TiledExamples:
     `top`, the window's place in the picture; int64, px.
 
     An object that a tile cuts is one there too if enough of it is within. Of any other a
-    tile sees only a scrap, which is marked as crowd: neither an object nor background.
+    tile sees only a scrap, which is marked as crowd: training takes it for background.
 
     Args:
         examples: whole pictures, with the columns `image`, `width` and `height`.
@@ -117,7 +115,7 @@ class TiledExamples:
     def __len__(self) -> int:
         return len(self._rects)
 
-    def __getitem__(self, rows: np.ndarray, /) -> Batch:
+    def __getitem__(self, rows: np.ndarray, /) -> zoo.Batch:
         rects, example = self._rects[rows], self._example[rows]
         whole, place = np.unique(example, return_inverse=True)
         batch = {name: column[place] for name, column in self.examples[whole].items()}
@@ -142,7 +140,7 @@ def _windows(width: int, height: int, tile: int, overlap: float) -> np.ndarray:
     return tiles if len(tiles) == 1 else np.concatenate([tiles, [[0, 0, width, height]]])
 
 
-def _seen_through(batch: Batch, rects: np.ndarray, keep: float) -> Batch:
+def _seen_through(batch: zoo.Batch, rects: np.ndarray, keep: float) -> zoo.Batch:
     """Return the columns of pictures and boxes as windows [windows, 4] on them show them."""
     columns: dict[str, list[object]] = {"image": []}
     if "boxes" in batch:
@@ -162,7 +160,10 @@ def _seen_through(batch: Batch, rects: np.ndarray, keep: float) -> Batch:
 
 
 def merge_windows(
-    detections: Sequence[np.ndarray], windows: Batch, examples: Batch, agreement: float = 0.5
+    detections: Sequence[np.ndarray],
+    windows: zoo.Batch,
+    examples: zoo.Batch,
+    agreement: float = 0.5,
 ) -> list[np.ndarray]:
     """Put together what was found in the windows of each picture.
 

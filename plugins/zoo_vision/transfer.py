@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 import zoo
+from zoo_vision.spaces import classes_of
 
 Patterns = tuple[str, ...]
 """Shell patterns of the paths of weights."""
@@ -53,17 +54,12 @@ class Detector(zoo.Model):
         return copy_weights(source, source_space, target, space, self.class_patterns)
 
 
-def class_names(space: zoo.Space) -> list[str]:
-    """Return the classes that a detector of this space tells apart."""
-    return list(space.outputs["detections"].names[4:])
-
-
 def copy_weights(
     source: keras.Model,
     source_space: zoo.Space,
     target: keras.Model,
     space: zoo.Space,
-    class_layers: Sequence[str],
+    class_patterns: Sequence[str],
 ) -> list[str]:
     """Copy the weights of equal path and shape, and class by class those of the classes.
 
@@ -72,20 +68,20 @@ def copy_weights(
         source_space: what it was built from.
         target: a detector of the same architecture.
         space: what that was built from.
-        class_layers: patterns of the paths of weights whose last axis counts the classes,
+        class_patterns: patterns of the paths of weights whose last axis counts the classes,
             once or once for each anchor.
 
     Returns:
         the paths of the weights of `target` that start from `source`, at least in part.
     """
     known = {weight.path: weight for weight in source.weights}
-    old, new = class_names(source_space), class_names(space)
+    old, new = classes_of(source_space), classes_of(space)
     copied = []
     for weight in target.weights:
         match = known.get(weight.path)
         if match is None:
             continue
-        if _matches(weight.path, class_layers):
+        if _matches(weight.path, class_patterns):
             fits = _copy_classes(match, weight, old, new)
         else:
             fits = match.shape == weight.shape
@@ -150,8 +146,9 @@ def reading_preset(handle: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, ImportError) as error:
+        cause = next(iter(str(error).splitlines()), type(error).__name__)
         raise zoo.ConfigError(
-            f"The preset {handle!r} cannot be read: {str(error).splitlines()[0]}", hint=local
+            f"The preset {handle!r} cannot be read: {cause}", hint=local
         ) from error
 
 
@@ -159,7 +156,7 @@ def _matches(path: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch(path, pattern) for pattern in patterns)
 
 
-def _copy_classes(source: Any, target: Any, old: list[str], new: list[str]) -> bool:
+def _copy_classes(source: Any, target: Any, old: Sequence[str], new: Sequence[str]) -> bool:
     """Copy the classes that both have; return whether there are any."""
     given, value = (
         keras.ops.convert_to_numpy(weight).reshape(*weight.shape[:-1], -1, len(names))

@@ -18,15 +18,19 @@ import zoo
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 
-_open = threading.local()
+_MOST_OPEN = 8
+"""Readers of videos, each of which holds a few decoded frames."""
+_readers: list[_Reader] = []
+"""Open videos, the one used last at the end."""
+_reading = threading.Lock()
 
 
 @dataclass(frozen=True)
 class VideoFrame:
     """A frame of a video, decoded when it is read.
 
-    Frames read in order are decoded once each; a step back begins at the start again, as
-    only counting from there finds the right frame in every format.
+    The right frame is found by counting from the start, as nothing else does in every
+    format. So a video is kept open, and a frame is counted from where it stands.
 
     Attributes:
         path: the video.
@@ -44,21 +48,23 @@ class VideoFrame:
         Raises:
             DataError: the file has no such frame any more.
         """
-        reader = _reader(self.path, self.index)
-        while reader.position < self.index and reader.capture.grab():
+        with _reading:
+            reader = _reader(self.path, self.index)
+            while reader.position < self.index and reader.capture.grab():
+                reader.position += 1
+            found, frame = reader.capture.read()
             reader.position += 1
-        found, frame = reader.capture.read()
+            if not found:
+                _readers.remove(reader)
         if not found:
-            _open.reader = None
             raise zoo.DataError(
                 f"{self.path} has no readable frame {self.index}.",
                 hint="Check whether the file has changed, or write it again.",
             )
-        reader.position += 1
         return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Reader:
     """An open video and the number of the frame that comes next."""
 
@@ -68,10 +74,18 @@ class _Reader:
 
 
 def _reader(path: Path, index: int) -> _Reader:
-    """Return this thread's reader of a video, not yet past the frame `index`."""
-    reader = getattr(_open, "reader", None)
-    if reader is None or reader.path != path or reader.position > index:
-        reader = _open.reader = _Reader(path, _capture(path))
+    """Return the reader of a video that comes to a frame soonest, or a new one.
+
+    Threads that work on batches of frames ask for them nearly in order: what one reader is
+    past already, one that lags behind still has before it.
+    """
+    before = [each for each in _readers if each.path == path and each.position <= index]
+    if before:
+        reader = max(before, key=lambda each: each.position)
+        _readers.remove(reader)
+    else:
+        reader = _Reader(path, _capture(path))
+    _readers[:] = [*_readers, reader][-_MOST_OPEN:]
     return reader
 
 
@@ -105,6 +119,8 @@ def read_frames(path: Path, every: int = 1) -> list[VideoFrame]:
     Raises:
         DataError: the file is no video or has no frames.
     """
+    with _reading:
+        _readers[:] = [each for each in _readers if each.path != path]
     capture = _capture(path)
     count = 0
     while capture.grab():

@@ -1,4 +1,4 @@
-"""Reads the Pascal VOC format: one XML file for each image.
+"""Reads the Pascal VOC format: one XML file for each picture.
 
 See http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html. The original
 counts pixels from 1; most exports of other tools from 0. Coordinates are used as they
@@ -45,14 +45,14 @@ def find(path: Path) -> list[Path]:
 def read(path: Path, *, offset: float = 0, max_pixels: int = MAX_PIXELS) -> Annotations:
     """Read the VOC files that :func:`find` finds.
 
-    Where `ImageSets/Main` lists images, those not listed are left out. Otherwise the split
+    Where `ImageSets/Main` lists pictures, those not listed are left out. Otherwise the split
     is that which a folder is named after, if any. Regions marked `difficult` are crowds.
 
     Args:
         path: a folder, or one XML file.
         offset: what is taken off xmin and ymin; 1 for files that count pixels from 1 and
             include the last, as the original does.
-        max_pixels: of an image.
+        max_pixels: of a picture.
     """
     root = path if path.is_dir() else path.parent
     index = ImageIndex(root)
@@ -67,7 +67,7 @@ def read(path: Path, *, offset: float = 0, max_pixels: int = MAX_PIXELS) -> Anno
             continue
         image = _image(file, parsed.filename, index)
         if image is None:
-            problem = f"Its image {parsed.filename or file.stem!r} is not there."
+            problem = f"Its picture {parsed.filename or file.stem!r} is not there."
             findings.append(Finding("warning", "missing-image", problem, str(file)))
             continue
         findings += parsed.findings
@@ -148,13 +148,20 @@ def _elements(file: Path) -> tuple[ET.Element, Mapping[ET.Element, int]]:
             raise DataError(f"{file} is empty.", hint="Copy or export it again.")
         parser.Parse(content, True)
     except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}.") from error
+        raise DataError(
+            f"{file} cannot be read: {error.strerror}.", hint="Check its permissions and its disk."
+        ) from error
     except (expat.ExpatError, LookupError, ValueError) as error:
         line = getattr(error, "lineno", 1)
-        raise DataError(f"{file}, line {line}: not valid XML: {error}.") from error
+        raise DataError(
+            f"{file}, line {line}: not valid XML: {error}.", hint="Copy or export it again."
+        ) from error
     root = builder.close()
     if root.tag != "annotation":
-        raise DataError(f"{file} is not in the VOC format: it holds <{root.tag}>.")
+        raise DataError(
+            f"{file} is not in the VOC format: it holds <{root.tag}>.",
+            hint="Expected <annotation>. Remove the file if it holds no labels.",
+        )
     return root, lines
 
 
@@ -174,7 +181,7 @@ def _objects(parsed: _Parsed, classes: Places, offset: float) -> Objects:
 
 
 def _image(file: Path, filename: str, index: ImageIndex) -> Path | None:
-    """Return the image of a label file: by the label file's own name, else by that inside."""
+    """Return the picture of a label file: by the label file's own name, else by that inside."""
     folders = [file.parent, *(file.parent.parent / name for name in _FOLDERS)]
     same_place = Path(relative_name(file.parent, index.root))
     folders += [index.root / name / same_place.name for name in _FOLDERS]
@@ -184,7 +191,7 @@ def _image(file: Path, filename: str, index: ImageIndex) -> Path | None:
 
 
 def _lists(root: Path) -> dict[str, str]:
-    """Return the official split of each image by name.
+    """Return the official split of each picture by name.
 
     `trainval` counts where `train` is missing.
     """
@@ -206,7 +213,7 @@ def _lists(root: Path) -> dict[str, str]:
 
 
 def _unlabelled(root: Path, labelled: set[str], lists: Mapping[str, str]) -> list[Finding]:
-    """Name the images without a label file."""
+    """Name the pictures without a label file."""
     wanted = [
         image
         for image in images_in(root)
@@ -216,7 +223,7 @@ def _unlabelled(root: Path, labelled: set[str], lists: Mapping[str, str]) -> lis
         Finding(
             "warning",
             "missing-labels",
-            "The image has no XML file, so it is left out.",
+            "The picture has no XML file, so it is left out.",
             str(image),
             "If nothing is in it, add an XML file without objects.",
         )

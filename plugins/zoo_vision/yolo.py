@@ -1,8 +1,8 @@
-"""Reads the YOLO format: a text file for each image, and a YAML file that names the classes.
+"""Reads the YOLO format: a text file for each picture, and a YAML file that names the classes.
 
 See https://docs.ultralytics.com/datasets/detect. A line holds a class and a box as shares
-of the image: centre, width and height; or a polygon, whose extent becomes the box. An
-image without a text file has no objects.
+of the picture: centre, width and height; or a polygon, whose extent becomes the box. A
+picture without a text file has no objects.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> Annotations:
 
     Args:
         path: a YAML file with `names` and `train`, `val`, `test`; a folder with one; or a
-            folder of images with text files in `labels` folders or beside them.
-        max_pixels: of an image.
+            folder of pictures with text files in `labels` folders or beside them.
+        max_pixels: of a picture.
 
     Raises:
-        DataError: there is no class or no image, or the YAML file cannot be read.
+        DataError: there is no class or no picture, or the YAML file cannot be read.
     """
     found = find(path)
     described = bool(found) and found[0].suffix.lower() in _YAML
@@ -112,14 +112,16 @@ def _yaml(file: Path) -> Mapping[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or error
-        raise DataError(f"{file}{line}: not valid YAML: {problem}.") from error
+        raise DataError(
+            f"{file}{line}: not valid YAML: {problem}.", hint="Mend that line, or export it again."
+        ) from error
     if not isinstance(content, dict):
         raise DataError(f"{file} holds no table.", hint="Expected names, train and val.")
     return content
 
 
 def _described(file: Path) -> tuple[list[str], list[tuple[Path, str]], list[Finding]]:
-    """Return the classes, the images with their splits, and what is missing."""
+    """Return the classes, the pictures with their splits, and what is missing."""
     content = _yaml(file)
     base = _base(file, content.get("path"))
     images: list[tuple[Path, str]] = []
@@ -130,7 +132,7 @@ def _described(file: Path) -> tuple[list[str], list[tuple[Path, str]], list[Find
             listed = _images_of(base, str(entry))
             images += [(image, split) for image in listed]
             if not listed:
-                problem = f"`{key}: {entry}` stands for no image."
+                problem = f"`{key}: {entry}` stands for no picture."
                 findings.append(Finding("warning", "missing-image", problem, str(file)))
     if not images:
         images = [(image, split_of(image, base)) for image in images_in(base)]
@@ -148,7 +150,8 @@ def _names(content: Mapping[str, Any], file: Path) -> list[str]:
     if names is None and isinstance(content.get("nc"), int):
         return [str(number) for number in range(content["nc"])]
     raise DataError(
-        f"{file}: `names` is {names!r}, expected a list of class names or a table by number."
+        f"{file}: `names` is {names!r}, expected a list of class names or a table by number.",
+        hint="For example: names: [cat, dog]",
     )
 
 
@@ -162,7 +165,7 @@ def _base(file: Path, path: Any) -> Path:
 
 
 def _images_of(base: Path, entry: str) -> list[Path]:
-    """Return the images of an entry: a folder, a list in a text file, or a glob.
+    """Return the pictures of an entry: a folder, a list in a text file, or a glob.
 
     Some exporters write `../train/images` where `train/images` is meant.
     """
@@ -183,7 +186,7 @@ def _listed(folder: Path, base: Path, line: str) -> Path:
 
 
 def _bare(root: Path) -> tuple[list[str], list[tuple[Path, str]], list[Finding]]:
-    """Return classes and images of a folder without a YAML file."""
+    """Return classes and pictures of a folder without a YAML file."""
     lists = [file for file in files_in(root) if file.name == "classes.txt"]
     names = [line.strip() for file in lists[:1] for line in read_text(file).splitlines()]
     images = [(image, split_of(image, root)) for image in images_in(root)]
@@ -191,7 +194,7 @@ def _bare(root: Path) -> tuple[list[str], list[tuple[Path, str]], list[Finding]]
 
 
 def _common_root(root: Path, images: Sequence[Path]) -> Path:
-    """Return the folder that names are relative to: the root, or what all images share."""
+    """Return the folder that names are relative to: the root, or what all pictures share."""
     outside = [image for image in images if not image.is_relative_to(root)]
     if not outside:
         return root
@@ -212,7 +215,7 @@ class _Parsed(NamedTuple):
 
 
 def _label_file(image: Path) -> Path:
-    """Return where the labels of an image are: `labels` takes the place of `images`."""
+    """Return where the labels of a picture are: `labels` takes the place of `images`."""
     parts = list(image.parts)
     places = [place for place, part in enumerate(parts[:-1]) if part == "images"]
     if places:
@@ -278,7 +281,7 @@ def _text_files(root: Path) -> Iterator[Path]:
 
 
 def _labels_an_image(file: Path) -> bool:
-    """Return whether a text file stands where labels do: in `labels`, or beside an image."""
+    """Return whether a text file stands where labels do: in `labels`, or beside a picture."""
     return "labels" in file.parts or any(
         file.with_suffix(suffix).exists() for suffix in (".jpg", ".png", ".jpeg", ".JPG", ".bmp")
     )
@@ -286,7 +289,7 @@ def _labels_an_image(file: Path) -> bool:
 
 def _without_image(root: Path, labels: set[Path]) -> list[Finding]:
     return [
-        Finding("warning", "missing-image", "The label file has no image.", str(file))
+        Finding("warning", "missing-image", "The label file has no picture.", str(file))
         for file in _text_files(root)
         if "labels" in file.parts and file not in labels
     ]

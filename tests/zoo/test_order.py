@@ -1,8 +1,7 @@
 """Which rows a step takes."""
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from zoo.data.order import Order
 

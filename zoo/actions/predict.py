@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo import bundle as bundles
-from zoo.components import Batch, Finding, Task
+from zoo.bundle import Bundle
+from zoo.components import Batch, Finding
 from zoo.data.examples import Columns, all_rows
 from zoo.errors import ConfigError, DataError
 from zoo.settings import cache_folder
@@ -30,14 +31,14 @@ class Predictions:
         findings: what could not be read, and why.
         columns: the predictions as arrays.
         examples: what was predicted on, as columns.
-        task: writes the field's own formats.
+        bundle: what predicted; its task writes the field's own formats.
     """
 
     records: list[dict[str, Any]]
     findings: Sequence[Finding]
     columns: Batch
     examples: Batch
-    task: Task
+    bundle: Bundle
 
     def write(self, path: Path | str) -> Path:
         """Write the records as a `.jsonl`, `.json` or `.csv` file, or all as a folder.
@@ -68,7 +69,8 @@ class Predictions:
         return _json_lines(self.records)
 
     def _fill(self, folder: Path) -> None:
-        self.task.files(self.examples, self.columns, folder)
+        bundle = self.bundle
+        bundle.task.files(self.examples, self.columns, folder, bundle.preprocessing)
         findings = _json_lines(asdict(finding) for finding in self.findings)
         write_text(folder / "predictions.jsonl", self._lines())
         write_text(folder / "findings.jsonl", "".join(f"{line}\n" for line in findings))
@@ -146,4 +148,4 @@ def predict(
     batch = all_rows(examples)
     columns = bundle.predict(Columns(batch), explain=explain)
     records = list(bundle.task.records(batch, columns))
-    return Predictions(records, findings, columns, batch, bundle.task)
+    return Predictions(records, findings, columns, batch, bundle)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from zoo.training.listeners import Listener
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
+    from rich.progress import Progress as RichProgress, TaskID
 
     from zoo.cli.output import Output
     from zoo.training.checkpoints import Progress as Place
@@ -60,10 +59,10 @@ class Bar(Progress):
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
+            Progress as RichProgress,
             TextColumn,
             TimeRemainingColumn,
         )
-        from rich.progress import Progress as RichProgress
 
         super().__init__(out)
         self._bars: RichProgress = RichProgress(

@@ -40,7 +40,7 @@ def test_copies_within_a_split_are_a_note(tmp_path):
     found = check(path, tmp_path)
 
     assert "copies-across-splits" not in found
-    assert found["copies-within-split"][0].message.startswith("1 images")
+    assert found["copies-within-split"][0].message.startswith("1 pictures")
 
 
 def test_classes_that_cannot_be_learnt_or_measured_are_named(tmp_path):

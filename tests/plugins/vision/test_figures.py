@@ -133,7 +133,7 @@ def test_pictures_that_are_gone_are_left_out_and_named(scene: tuple[Batch, Batch
     truth["image"][1] = Gone()
     gallery = error_gallery(truth, find_mistakes(truth, predictions, 0.5), CLASSES)
     assert len(pictures(gallery)) == 6
-    assert "1 images could not be read, among them scan/1.png." in gallery.caption
+    assert "1 pictures could not be read, among them scan/1.png." in gallery.caption
     assert len(pictures(examples(truth, predictions, CLASSES, 0.5))) == 2
 
 

@@ -121,7 +121,7 @@ def test_what_does_not_fit_together_is_an_error_that_says_what_was_looked_for(tm
     with pytest.raises(DataError, match=r"several formats: voc .*yolo"):
         load(tmp_path / "both", tmp_path / "cache")
     assert len(load(tmp_path / "both", tmp_path / "cache", format="voc").splits["train"]) == 3
-    with pytest.raises(DataError, match="neither images nor labels"):
+    with pytest.raises(DataError, match="neither pictures nor labels"):
         load(tmp_path / "nothing", tmp_path / "cache")
     with pytest.raises(DataError, match="does not exist"):
         load(tmp_path / "gone", tmp_path / "cache")

@@ -8,10 +8,9 @@ from zoo_vision.labels import class_names, named, numbered
 import zoo
 
 NAMES = ("zebra", "ant", "moose")
-Batch = dict[str, np.ndarray]
 
 
-def objects(*rows: list[str]) -> Batch:
+def objects(*rows: list[str]) -> zoo.Batch:
     """Return pictures with objects of these classes; each column says where an object stood."""
     places = [np.arange(len(row)) for row in rows]
     return {

@@ -12,10 +12,9 @@ from zoo_vision.preprocessing import PicturePreprocessing
 import zoo
 
 NAMES = ("zebra", "ant")
-Batch = dict[str, np.ndarray]
 
 
-def pictures(*sizes: tuple[int, int], boxes: object = (), classes: object = ()) -> Batch:
+def pictures(*sizes: tuple[int, int], boxes: object = (), classes: object = ()) -> zoo.Batch:
     """Return noisy pictures of these widths and heights, each with the same objects."""
     random = np.random.default_rng(0)
     pixels = [random.integers(0, 256, (height, width, 3), np.uint8) for width, height in sizes]
@@ -135,9 +134,7 @@ def test_a_picture_without_objects_has_padding_alone() -> None:
 
 def test_more_boxes_than_any_training_picture_had_are_cut_off() -> None:
     boxes = [(k, k, k + 10, k + 10) for k in range(5)]
-    targets = one_to_one(boxes=3).targets(
-        pictures((64, 64), boxes=boxes, classes=["ant"] * 5)
-    )
+    targets = one_to_one(boxes=3).targets(pictures((64, 64), boxes=boxes, classes=["ant"] * 5))
     assert targets[0, :, 0].tolist() == [0, 1, 2]
 
 

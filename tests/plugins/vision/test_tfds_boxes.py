@@ -86,7 +86,7 @@ def test_what_has_no_boxes_is_not_known_or_not_here_is_refused(tmp_path, monkeyp
     labels = {"label": tfds.features.ClassLabel(names=["cat", "dog"])}
     store(tmp_path, "labels_only", "array_record", labels, examples)
     expected = {
-        "labels_only": "no image with a sequence of boxes",
+        "labels_only": "no picture with a sequence of boxes",
         "bcdc": "no dataset 'bcdc'",
         "bccd": "ZOO_OFFLINE",
     }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -73,6 +74,28 @@ def test_threads_do_not_disturb_each_other(video: Path) -> None:
     for thread in threads:
         thread.join()
     assert found == {0: list(range(0, COUNT, 2)), 1: list(range(1, COUNT, 2))}
+
+
+def test_many_threads_go_through_a_video_a_few_times_at_most(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = read_frames(video)
+    opened = []
+    capture = cv2.VideoCapture
+    monkeypatch.setattr(cv2, "VideoCapture", lambda path: opened.append(path) or capture(path))
+    for start in range(0, COUNT, 4):
+        with ThreadPoolExecutor(4) as threads:
+            batch = range(start, start + 4)
+            assert [*threads.map(lambda row: number(frames[row].read()), batch)] == [*batch]
+    assert len(opened) <= 4
+
+
+def test_a_video_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    for level in (40, 200):
+        write_video(path, [np.full((32, 32, 3), level, np.uint8)] * COUNT, 10)
+        levels = [frame.read().mean() for frame in read_frames(path)[:3]]
+        assert np.allclose(levels, level, atol=8)
 
 
 def test_every_third_frame(video: Path) -> None:
