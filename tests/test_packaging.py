@@ -99,8 +99,8 @@ def test_each_extra_is_enough_for_its_plugin(extra: str, tmp_path: Path) -> None
     python = _environment(tmp_path / "environment", {extra})
     script = f"""
 import importlib, pkgutil, zoo_{extra}, zoo
-for module in pkgutil.iter_modules(zoo_{extra}.__path__):
-    importlib.import_module(f"zoo_{extra}.{{module.name}}")
+for module in pkgutil.walk_packages(zoo_{extra}.__path__, "zoo_{extra}."):
+    importlib.import_module(module.name)
 (plugin,) = [each for each in zoo.plugins() if each.name == "{extra}"]
 print(plugin.status)
 """

@@ -28,28 +28,28 @@ def zoo_models() -> list[zoo.ModelSpec]:
         zoo.ModelSpec(
             name="compact",
             summary="Anchor-free detector of full convolutions, made to train fast on a CPU.",
-            implementation="zoo_vision.detector:Compact",
+            implementation="zoo_vision.models.compact:Compact",
             tasks=TASKS,
             reference="arXiv:2107.08430, arXiv:2108.07755",
         ),
         zoo.ModelSpec(
             name="yolov8",
             summary="YOLOv8 of KerasCV, in five sizes.",
-            implementation="zoo_vision.keras_cv_yolo:YOLOv8",
+            implementation="zoo_vision.models.keras_cv_yolo:YOLOv8",
             tasks=TASKS,
             reference="https://keras.io/keras_cv/api/models/tasks/yolo_v8_detector",
         ),
         zoo.ModelSpec(
             name="retinanet",
             summary="RetinaNet of Keras Hub: a ResNet with a feature pyramid and anchors.",
-            implementation="zoo_vision.hub_models:RetinaNet",
+            implementation="zoo_vision.models.hub_models:RetinaNet",
             tasks=TASKS,
             reference="arXiv:1708.02002",
         ),
         zoo.ModelSpec(
             name="dfine",
             summary="D-FINE of Keras Hub: a detection Transformer without anchors or NMS.",
-            implementation="zoo_vision.hub_models:DFine",
+            implementation="zoo_vision.models.hub_models:DFine",
             tasks=TASKS,
             reference="arXiv:2410.13842",
         ),
@@ -62,13 +62,13 @@ def zoo_datasets() -> list[zoo.DatasetSpec]:
         zoo.DatasetSpec(
             name="boxes",
             summary="Pictures with boxes as COCO, Pascal VOC or YOLO files, or a TFDS name.",
-            implementation="zoo_vision.datasets:Boxes",
+            implementation="zoo_vision.data.datasets:Boxes",
             tasks=TASKS,
         ),
         zoo.DatasetSpec(
             name="scenes",
             summary="Generated textured scenes with shapes of many sizes.",
-            implementation="zoo_vision.scenes:Scenes",
+            implementation="zoo_vision.scenes.dataset:Scenes",
             tasks=TASKS,
         ),
     ]

@@ -12,14 +12,15 @@ import keras
 import numpy as np
 
 import zoo
-from zoo_vision import baselines, coco_metrics, explanation, figures
-from zoo_vision.augmentation import Augment
-from zoo_vision.coco_output import write_detections
+from zoo_vision.evaluation import baselines, coco_metrics, figures
 from zoo_vision.labels import class_names, named, numbered
-from zoo_vision.nms import distinct_detections
+from zoo_vision.prediction import explanation
+from zoo_vision.prediction.coco_output import write_detections
+from zoo_vision.prediction.nms import distinct_detections
+from zoo_vision.prediction.tiles import TiledExamples, merge_windows
 from zoo_vision.preprocessing import PicturePreprocessing, suggested_size, whole_multiple
 from zoo_vision.spaces import canvas_of, classes_of
-from zoo_vision.tiles import TiledExamples, merge_windows
+from zoo_vision.training.augmentation import Augment
 
 _SMALLEST_TILE = 32
 

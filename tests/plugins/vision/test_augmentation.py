@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from zoo_vision.augmentation import Augment
+from zoo_vision.training.augmentation import Augment
 
 HEIGHT, WIDTH = 96, 128
 PICTURES, BOXES = 4, 3

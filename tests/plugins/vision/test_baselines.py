@@ -3,9 +3,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from zoo_vision.baselines import hog_svm, usual_places
+from zoo_vision.evaluation.baselines import hog_svm, usual_places
+from zoo_vision.evaluation.hog import describe
 from zoo_vision.geometry import iou
-from zoo_vision.hog import describe
 from zoo_vision.images import ImageArray
 
 SQUARE, DISC = 0, 1

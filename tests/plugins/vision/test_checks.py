@@ -4,8 +4,8 @@ from pathlib import Path
 
 from detection_files import SHOTS, Shot, Thing, paint, write_coco, write_voc
 from PIL import Image
-from zoo_vision.checks import limited
-from zoo_vision.datasets import Boxes
+from zoo_vision.data.checks import limited
+from zoo_vision.data.datasets import Boxes
 
 from zoo import Finding
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from zoo_vision.coco_metrics import Detections, best_threshold, coco_metrics
+from zoo_vision.evaluation.coco_metrics import Detections, best_threshold, coco_metrics
 
 import zoo
 

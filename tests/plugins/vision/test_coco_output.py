@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools.coco import COCO
-from zoo_vision.coco_output import coco_results, write_detections
+from zoo_vision.data.video import frames_per_second, read_frames, write_video
 from zoo_vision.images import ImageArray
-from zoo_vision.video import frames_per_second, read_frames, write_video
+from zoo_vision.prediction.coco_output import coco_results, write_detections
 
 import zoo
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from detection_files import SHOTS, Shot, Thing, paint, save, write_coco, write_voc, write_yolo
 from PIL import Image
-from zoo_vision.datasets import Boxes
+from zoo_vision.data.datasets import Boxes
 
 from zoo import ConfigError, DataError
 

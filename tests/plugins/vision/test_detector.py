@@ -5,11 +5,11 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from zoo_vision.assignment import assign
-from zoo_vision.dense import STRIDES, DistancesToBoxes, grid
-from zoo_vision.detector import Compact
-from zoo_vision.layers import FusedBatchNormalization
-from zoo_vision.losses import DenseLoss, complete_iou
+from zoo_vision.models.compact import Compact
+from zoo_vision.models.dense import STRIDES, DistancesToBoxes, grid
+from zoo_vision.models.layers import FusedBatchNormalization
+from zoo_vision.training.assignment import assign
+from zoo_vision.training.losses import DenseLoss, complete_iou
 
 import zoo
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from zoo_vision.drawing import PALETTE, draw_boxes, write_picture
+from zoo_vision.prediction.drawing import PALETTE, draw_boxes, write_picture
 
 import zoo
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from detection_files import paint
 from PIL import Image, ImageEnhance
-from zoo_vision.duplicates import clusters, near_copies, perceptual_hash
+from zoo_vision.data.duplicates import clusters, near_copies, perceptual_hash
 from zoo_vision.images import THUMBNAIL
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from zoo_vision.explanation import write_overlays
 from zoo_vision.images import ImageArray
+from zoo_vision.prediction.explanation import write_overlays
 from zoo_vision.preprocessing import PicturePreprocessing
 from zoo_vision.task import DetectObjects
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from PIL import Image
-from zoo_vision.coco_metrics import Detections
-from zoo_vision.figures import (
+from zoo_vision.evaluation.coco_metrics import Detections
+from zoo_vision.evaluation.figures import (
     all_figures,
     by_class,
     by_size,
@@ -20,8 +20,8 @@ from zoo_vision.figures import (
     error_gallery,
     examples,
 )
+from zoo_vision.evaluation.mistakes import find_mistakes
 from zoo_vision.images import ImageArray
-from zoo_vision.mistakes import find_mistakes
 
 import zoo
 

@@ -22,7 +22,7 @@ from detection_files import (
     yolo_line,
 )
 from PIL import Image
-from zoo_vision.datasets import Boxes
+from zoo_vision.data.datasets import Boxes
 
 from zoo import DataError
 

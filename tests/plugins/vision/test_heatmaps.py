@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from zoo_vision.heatmaps import box_heatmaps, overlay
+from zoo_vision.prediction.heatmaps import box_heatmaps, overlay
 
 PATCH = (slice(20, 40), slice(90, 110))
 BOX = np.array([[70, 10, 130, 60]], np.float32)

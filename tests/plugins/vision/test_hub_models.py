@@ -12,9 +12,9 @@ import keras_hub
 import numpy as np
 import pytest
 import tensorflow as tf
-from zoo_vision.hub_models import DFine, RetinaNet
-from zoo_vision.keras_cv_yolo import YOLOv8
-from zoo_vision.set_loss import SetLoss
+from zoo_vision.models.hub_models import DFine, RetinaNet
+from zoo_vision.models.keras_cv_yolo import YOLOv8
+from zoo_vision.training.set_loss import SetLoss
 
 import zoo
 

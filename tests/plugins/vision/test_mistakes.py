@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from zoo_vision.coco_metrics import Detections
-from zoo_vision.mistakes import KINDS, confusion, error_costs, find_mistakes
+from zoo_vision.evaluation.coco_metrics import Detections
+from zoo_vision.evaluation.mistakes import KINDS, confusion, error_costs, find_mistakes
 
 import zoo
 

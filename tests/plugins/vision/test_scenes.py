@@ -6,11 +6,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from zoo_vision.datasets import Boxes
-from zoo_vision.scene_files import write_scenes
-from zoo_vision.scene_painting import paint
-from zoo_vision.scene_shapes import CLASSES
-from zoo_vision.scenes import Scene, Scenes
+from zoo_vision.data.datasets import Boxes
+from zoo_vision.scenes.dataset import Scene, Scenes
+from zoo_vision.scenes.files import write_scenes
+from zoo_vision.scenes.painting import paint
+from zoo_vision.scenes.shapes import CLASSES
 
 
 def scenes(count: int = 60, **settings) -> list[Scene]:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from zoo_vision.datasets import Boxes
+from zoo_vision.data.datasets import Boxes
 from zoo_vision.images import ImageArray
-from zoo_vision.nms import distinct_detections
+from zoo_vision.prediction.nms import distinct_detections
 from zoo_vision.preprocessing import PicturePreprocessing
 from zoo_vision.task import DetectObjects
 

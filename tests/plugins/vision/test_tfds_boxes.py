@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from detection_files import paint
-from zoo_vision.datasets import Boxes
+from zoo_vision.data.datasets import Boxes
 
 from zoo import DataError
 

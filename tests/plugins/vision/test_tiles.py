@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 from zoo_vision.geometry import Letterbox
 from zoo_vision.images import ImageArray, ImageFile, Picture
-from zoo_vision.tiles import TiledExamples, merge_windows, tile_grid
+from zoo_vision.prediction.tiles import TiledExamples, merge_windows, tile_grid
 
 import zoo
 

@@ -13,8 +13,8 @@ import pytest
 from detection_files import SHOTS, Shot, Thing, paint, save, write_coco, write_voc, write_yolo
 from PIL import Image
 from training_runs import StopAt, same, train_elsewhere, weights
-from zoo_vision.scene_shapes import CLASSES as SCENE_CLASSES
-from zoo_vision.video import read_frames, write_video
+from zoo_vision.data.video import read_frames, write_video
+from zoo_vision.scenes.shapes import CLASSES as SCENE_CLASSES
 
 import zoo
 from zoo.api import resume

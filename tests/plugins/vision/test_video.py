@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from zoo_vision.video import frames_per_second, is_video, read_frames, write_video
+from zoo_vision.data.video import frames_per_second, is_video, read_frames, write_video
 
 import zoo
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from zoo import Columns, Data, Dataset, DatasetInfo, Examples, Finding, object_column, setting
-from zoo_vision.checks import boxes_by_class
+from zoo_vision.data.checks import boxes_by_class
 from zoo_vision.labels import named
-from zoo_vision.scene_painting import Look, Thing, background, draw, paint, photograph, random_look
-from zoo_vision.scene_shapes import CLASSES, CLUTTER_LABELS, Curves, outline
+from zoo_vision.scenes.painting import Look, Thing, background, draw, paint, photograph, random_look
+from zoo_vision.scenes.shapes import CLASSES, CLUTTER_LABELS, Curves, outline
 
 _VERSION = 1
 """Rises when equal settings give other pictures."""
@@ -169,7 +169,7 @@ class _Covering:
 class Scenes(Dataset, SceneSettings):
     """Generated scenes: eight of ten train, one validates and one tests.
 
-    Examples have the columns of :class:`zoo_vision.datasets.Boxes`.
+    Examples have the columns of :class:`zoo_vision.data.datasets.Boxes`.
     """
 
     images: int = setting(600, "How many pictures, all splits together.", minimum=10)
@@ -203,8 +203,8 @@ class Scenes(Dataset, SceneSettings):
         return []
 
     def read(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
-        """Read the user's pictures, as :class:`zoo_vision.datasets.Boxes` does."""
-        from zoo_vision.datasets import Boxes
+        """Read the user's pictures, as :class:`zoo_vision.data.datasets.Boxes` does."""
+        from zoo_vision.data.datasets import Boxes
 
         return Boxes(classes=CLASSES).read(path, cache=cache)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import DataError, Finding
-from zoo_vision.annotations import (
+from zoo_vision.data.annotations import (
     Annotations,
     Gathered,
     ImageIndex,

@@ -10,8 +10,8 @@ import numpy as np
 from keras import ops
 
 import zoo
-from zoo_vision.assignment import assign
 from zoo_vision.spaces import classes_of
+from zoo_vision.training.assignment import assign
 
 _EPSILON = 1e-9
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo import Columns, Finding, object_column, publish_file
-from zoo_vision.annotations import Annotations, Objects, Record
+from zoo_vision.data.annotations import Annotations, Objects, Record
 from zoo_vision.geometry import clip, iou
 from zoo_vision.images import (
     THUMBNAIL,
@@ -41,7 +41,7 @@ class Loaded:
 
     Attributes:
         format: in which they were labelled.
-        examples: with the columns of :class:`zoo_vision.datasets.Boxes`.
+        examples: with the columns of :class:`zoo_vision.data.datasets.Boxes`.
         classes: names in order of index.
         official: the official split of each example, or empty [n].
         thumbnails: uint8 [n, side, side], in grey; None if pictures were not decoded.

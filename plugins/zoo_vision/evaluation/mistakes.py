@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 import zoo
-from zoo_vision.coco_metrics import (
+from zoo_vision.evaluation.coco_metrics import (
     MAX_DETECTIONS,
     interpolate,
     match_boxes,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from zoo import DataError
-from zoo_vision import coco, tfds_boxes, voc, yolo
-from zoo_vision.annotations import Annotations, Record, images_in, relative_name
+from zoo_vision.data import coco, tfds_boxes, voc, yolo
+from zoo_vision.data.annotations import Annotations, Record, images_in, relative_name
 from zoo_vision.images import MAX_PIXELS, SUFFIXES, ImageFile
 
 Format = Literal["auto", "coco", "voc", "yolo", "images"]
@@ -40,7 +40,7 @@ def read(
         path: a file, folder, glob of pictures, or `tfds:NAME`.
         format: of the labels; `images` reads none.
         cache: a folder for copies.
-        voc_offset: see :func:`zoo_vision.voc.read`.
+        voc_offset: see :func:`zoo_vision.data.voc.read`.
         max_pixels: of a picture.
 
     Raises:

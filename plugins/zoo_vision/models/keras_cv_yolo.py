@@ -10,11 +10,11 @@ import keras
 import keras_cv
 
 import zoo
-from zoo_vision.dense import STRIDES, DistancesToBoxes, grid
-from zoo_vision.layers import FusedBatchNormalization
-from zoo_vision.losses import DenseLoss
+from zoo_vision.models.dense import STRIDES, DistancesToBoxes, grid
+from zoo_vision.models.layers import FusedBatchNormalization
+from zoo_vision.models.transfer import Detector, copy_preset, reading_preset
 from zoo_vision.spaces import canvas_of, classes_of
-from zoo_vision.transfer import Detector, copy_preset, reading_preset
+from zoo_vision.training.losses import DenseLoss
 
 _BINS = 16
 

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from zoo import publish_folder
-from zoo_vision.scene_shapes import CLASSES
-from zoo_vision.scenes import Scenes
+from zoo_vision.scenes.dataset import Scenes
+from zoo_vision.scenes.shapes import CLASSES
 
 Format: TypeAlias = Literal["coco", "voc", "yolo"]
 

@@ -14,10 +14,10 @@ import numpy as np
 from keras import ops
 
 import zoo
-from zoo_vision.losses import DenseLoss
-from zoo_vision.set_loss import SetLoss
+from zoo_vision.models.transfer import Detector, Patterns, copy_preset, reading_preset
 from zoo_vision.spaces import canvas_of, classes_of
-from zoo_vision.transfer import Detector, Patterns, copy_preset, reading_preset
+from zoo_vision.training.losses import DenseLoss
+from zoo_vision.training.set_loss import SetLoss
 
 _register = keras.saving.register_keras_serializable(package="zoo_vision")
 

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from zoo import DataError, Finding
-from zoo_vision.annotations import (
+from zoo_vision.data.annotations import (
     Annotations,
     Gathered,
     Objects,

@@ -15,8 +15,8 @@ from sklearn.cluster import KMeans
 from sklearn.svm import LinearSVC
 
 import zoo
+from zoo_vision.evaluation.hog import CELL, Window, slide
 from zoo_vision.geometry import iou, xywh_of_corners
-from zoo_vision.hog import CELL, Window, slide
 from zoo_vision.images import Picture
 
 _SHOWN = 0.5

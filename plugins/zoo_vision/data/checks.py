@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from zoo import Columns, Finding
-from zoo_vision.annotations import SPLITS
-from zoo_vision.duplicates import clusters
+from zoo_vision.data.annotations import SPLITS
+from zoo_vision.data.duplicates import clusters
 
 _FEW = 20
 """Objects of a class below which it is hardly learnt."""

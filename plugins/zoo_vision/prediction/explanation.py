@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 import zoo
-from zoo_vision.coco_output import free_place
-from zoo_vision.drawing import draw_boxes, write_picture
-from zoo_vision.heatmaps import box_heatmaps, overlay
+from zoo_vision.prediction.coco_output import free_place
+from zoo_vision.prediction.drawing import draw_boxes, write_picture
+from zoo_vision.prediction.heatmaps import box_heatmaps, overlay
 from zoo_vision.preprocessing import PicturePreprocessing
 
 _MOST_BOXES = 20

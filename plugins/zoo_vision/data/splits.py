@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from zoo import ConfigError, DataError, Finding, split_by_group
-from zoo_vision.annotations import SPLITS
+from zoo_vision.data.annotations import SPLITS
 
 
 def split(

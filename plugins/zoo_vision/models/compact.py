@@ -17,11 +17,11 @@ import keras
 from keras import layers
 
 import zoo
-from zoo_vision.dense import STRIDES, DistancesToBoxes, grid
-from zoo_vision.layers import FusedBatchNormalization
-from zoo_vision.losses import DenseLoss
+from zoo_vision.models.dense import STRIDES, DistancesToBoxes, grid
+from zoo_vision.models.layers import FusedBatchNormalization
+from zoo_vision.models.transfer import Detector, Patterns
 from zoo_vision.spaces import canvas_of, classes_of
-from zoo_vision.transfer import Detector, Patterns
+from zoo_vision.training.losses import DenseLoss
 
 _BINS = 16
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from zoo import DataError, Finding, publish_file, tfds_builder
-from zoo_vision.annotations import Annotations, Gathered, Objects, Record
+from zoo_vision.data.annotations import Annotations, Gathered, Objects, Record
 from zoo_vision.images import MAX_PIXELS, EncodedImage
 
 PREFIX = "tfds:"

@@ -12,10 +12,17 @@ import numpy as np
 from PIL import Image
 
 import zoo
-from zoo_vision.coco_metrics import RECALLS, Detections
-from zoo_vision.drawing import draw_boxes
+from zoo_vision.evaluation.coco_metrics import RECALLS, Detections
+from zoo_vision.evaluation.mistakes import (
+    KINDS,
+    Kind,
+    Mistake,
+    confusion,
+    error_costs,
+    find_mistakes,
+)
 from zoo_vision.geometry import clip, iou
-from zoo_vision.mistakes import KINDS, Kind, Mistake, confusion, error_costs, find_mistakes
+from zoo_vision.prediction.drawing import draw_boxes
 
 _CURVES = 4
 """How many classes have a curve of their own: two means are drawn beside them."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from zoo_vision.scene_shapes import Curves
+from zoo_vision.scenes.shapes import Curves
 
 _LEAST_INSIDE = 0.45
 """Share of a thing that the picture's border may not cut off."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 import zoo
-from zoo_vision.drawing import draw_boxes, write_picture
+from zoo_vision.data.video import VideoFrame, frames_per_second, write_video
 from zoo_vision.geometry import xywh_of_corners
-from zoo_vision.video import VideoFrame, frames_per_second, write_video
+from zoo_vision.prediction.drawing import draw_boxes, write_picture
 
 
 def coco_results(

@@ -1,6 +1,6 @@
 """Where pictures with boxes come from: the user's files, or a TFDS dataset.
 
-Generated ones are in :mod:`zoo_vision.scenes`.
+Generated ones are in :mod:`zoo_vision.scenes.dataset`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from zoo import (
     object_column,
     setting,
 )
-from zoo_vision import checks, formats, video
-from zoo_vision.annotations import Annotations
-from zoo_vision.duplicates import clusters, near_copies
+from zoo_vision.data import checks, formats, video
+from zoo_vision.data.annotations import Annotations
+from zoo_vision.data.duplicates import clusters, near_copies
+from zoo_vision.data.loading import Loaded, fingerprint, load
+from zoo_vision.data.splits import named_groups, split
 from zoo_vision.images import MAX_PIXELS
-from zoo_vision.loading import Loaded, fingerprint, load
-from zoo_vision.splits import named_groups, split
 
 _FOLDER = "vision"
 _SHOWN = 20

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 from zoo import DataError, Finding
-from zoo_vision.annotations import (
+from zoo_vision.data.annotations import (
     Annotations,
     Gathered,
     ImageIndex,

@@ -1,0 +1,1 @@
+"""Detectors, all with the same inputs and outputs."""

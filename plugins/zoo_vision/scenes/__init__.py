@@ -1,0 +1,1 @@
+"""Generated scenes: textured pictures with shapes of many sizes."""
