@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -114,8 +115,7 @@ def distribute(strategy: Strategy) -> Distribution:
     replicas = _replicas(strategy, kind, len(gpus))
     precision, why = _precision(strategy.precision, len(gpus))
     if kind == "mirrored":
-        names = [f"{device}:{i}" for i in range(replicas)]
-        tf_strategy = tf.distribute.MirroredStrategy(names)
+        tf_strategy = _mirrored(tuple(f"{device}:{number}" for number in range(replicas)))
     else:
         tf_strategy = tf.distribute.get_strategy()
     xla = strategy.xla == "on" or (strategy.xla == "auto" and device == "GPU" and kind == "single")
@@ -130,6 +130,15 @@ def distribute(strategy: Strategy) -> Distribution:
         why=f"{replicas} x {device}; {precision}: {why}",
         tf_strategy=tf_strategy,
     )
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """Return the strategy for these devices, of which a process can have but one.
+
+    Two of them give their collective operations the same keys, which then clash.
+    """
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def _replicas(strategy: Strategy, kind: str, gpus: int) -> int:

@@ -55,11 +55,7 @@ class DetectObjects(zoo.Task):
     )
     detections: int = zoo.setting(300, "Detections kept of a picture or tile.", minimum=1)
     mosaic: float = zoo.setting(
-        0.5,
-        "Probability that four pictures are put together, where they have no more objects than "
-        "the fullest picture.",
-        minimum=0,
-        maximum=1,
+        0.5, "Probability that four pictures are put together.", minimum=0, maximum=1
     )
     mixup: float = zoo.setting(
         0.0, "Probability that two pictures are blended.", minimum=0, maximum=1

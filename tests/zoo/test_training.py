@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -501,3 +502,20 @@ def test_changed_data_are_not_resumed_on(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not those"):
         zoo.api.resume(path)
     assert (path / "checkpoints").exists()
+
+
+def test_a_first_metric_that_is_no_number_is_not_taken_for_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(*scores: float) -> list[np.ndarray]:
+        values = iter(scores)
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                "zoo.actions.train.measure", lambda metrics, examples: {"auc": next(values)}
+            )
+            return _weights(zoo.train("toy", runs=tmp_path, settings=settings))
+
+    settings = {"train.stages": [{"epochs": 3}]}
+    undefined, second, first = (trained(each, 0.5, 0.1) for each in (math.nan, 0.0, 0.9))
+    assert _same(undefined, second)
+    assert not _same(undefined, first)

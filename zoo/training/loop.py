@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -35,6 +36,9 @@ from zoo.training.stages import Parts, learning_rates, set_trainable
 
 _MOST_VALIDATIONS = 50
 """In a stage: with little data, an epoch is over in no time."""
+
+_WORST = -sys.float_info.max
+"""The score of a validation whose metric is no number: worse than any, and fit for JSON."""
 
 
 @dataclass(frozen=True)
@@ -247,8 +251,9 @@ class _StageLoop(keras.callbacks.Callback):
         if raw is not None:  # measure, and keep, the averaged weights
             self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         result = self.trainer.validate()
-        if self.progress.best is None or result.score > self.progress.best:
-            self.progress.best, self.progress.best_epoch = result.score, epoch
+        score = _WORST if math.isnan(result.score) else result.score
+        if self.progress.best is None or score > self.progress.best:
+            self.progress.best, self.progress.best_epoch = score, epoch
             self.progress.waited = 0
             self.best = state.weights(self.model)
         else:

@@ -135,8 +135,6 @@ class Augment(zoo.Augmentation):
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Return varied pictures and boxes.
 
-        Pictures whose boxes do not fit into `boxes` rows together are not combined.
-
         Args:
             inputs: `image`, uint8 [batch, 1 + partners, height, width, 3]; without partners
                 [batch, height, width, 3].
@@ -162,7 +160,7 @@ class Augment(zoo.Augmentation):
             image, boxes = self._blend((image, boxes), partner, draws, combining)
         if self._recolours:
             image = _recolour(image, *self._colours(draws))
-        return {"image": _bytes(image)}, _trimmed(boxes)
+        return {"image": _bytes(image)}, _compact(boxes)
 
     @property
     def _moves(self) -> bool:
@@ -191,16 +189,14 @@ class Augment(zoo.Augmentation):
             uint8 [batch, height, width, 3] and float32 [batch, boxes, 5].
         """
         height, width = images.shape[2:4]
-        room = targets.shape[2]
         mosaic = tf.zeros_like(draws.mosaic, bool)
         plane, boxes = images[:, 0], targets[:, 0]
         if self.mosaic:
-            fits = tf.add_n([_count(each) for each in tf.unstack(targets, axis=1)]) <= room
-            mosaic = (draws.mosaic < self.mosaic) & combining & fits
+            mosaic = (draws.mosaic < self.mosaic) & combining
             plane = tf.cond(combining, lambda: _tiled(images, mosaic), lambda: plane)
             boxes = _tiled_boxes(targets, mosaic, height, width)
         to_view = self._map(draws, mosaic, height, width)
-        boxes = _compact(self._moved(boxes, to_view, height, width), room)
+        boxes = self._moved(boxes, to_view, height, width)
         return _resample(plane, to_view, height, width), boxes
 
     def _map(self, draws: _Draws, mosaic: tf.Tensor, height: int, width: int) -> _Map:
@@ -252,9 +248,9 @@ class Augment(zoo.Augmentation):
         """Blend views with partners: about half of each, and the boxes of both."""
         image, boxes = view
         other, other_boxes = partner
-        room = boxes.shape[1]
-        both = tf.concat([boxes, other_boxes], axis=1)
-        blended = (draws.mixup < self.mixup) & combining & (_count(both) <= room)
+        blended = (draws.mixup < self.mixup) & combining
+        label = tf.where(blended[:, None, None], other_boxes[..., 4:], -1.0)
+        boxes = tf.concat([boxes, tf.concat([other_boxes[..., :4], label], axis=-1)], axis=1)
         # About as wide as the usual Beta(32, 32).
         share = tf.where(blended, _around(0.5, 0.1, draws.share), 0.0)[:, None, None, None]
         image = tf.cast(image, tf.float32)
@@ -263,7 +259,7 @@ class Augment(zoo.Augmentation):
             lambda: image + share * (tf.cast(other, tf.float32) - image),
             lambda: image,
         )
-        return image, tf.where(blended[:, None, None], _compact(both, room), boxes)
+        return image, boxes
 
     def _colours(self, draws: _Draws) -> tuple[tf.Tensor, tf.Tensor]:
         """Return matrices [batch, 3, 3] on RGB, and what to add afterwards, float32 [batch].
@@ -340,18 +336,17 @@ def _resample(plane: tf.Tensor, to_view: _Map, height: int, width: int) -> tf.Te
     )
 
 
-def _compact(targets: tf.Tensor, room: int) -> tf.Tensor:
-    """Move boxes [batch, boxes, 5] in their order before the padding; return `room` rows."""
+def _compact(targets: tf.Tensor) -> tf.Tensor:
+    """Move boxes [batch, boxes, 5] in their order before the padding, and cut most of that.
+
+    The fullest picture decides how many rows are left.
+    """
     there = tf.cast(targets[..., 4] >= 0, tf.float32)
     # Of equal values top_k takes the earlier ones first.
-    rows = tf.math.top_k(there, room).indices
+    rows = tf.math.top_k(there, targets.shape[1]).indices
     targets = tf.gather(targets, rows, batch_dims=1)
     padding = tf.constant([0.0, 0.0, 0.0, 0.0, -1.0])
-    return tf.where(targets[..., 4:] >= 0, targets, padding)
-
-
-def _trimmed(targets: tf.Tensor) -> tf.Tensor:
-    """Drop rows that are padding in all pictures, but keep to few different counts."""
+    targets = tf.where(targets[..., 4:] >= 0, targets, padding)
     most = tf.cast(tf.reduce_max(_count(targets)), tf.int32)
     return targets[:, : tf.maximum(-(-most // _ROWS) * _ROWS, 1)]
 

@@ -406,10 +406,6 @@ def crowded(examples: zoo.Examples) -> zoo.Batch:
     return {**preprocessing.inputs(four), "targets": preprocessing.targets(four)}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="targets have room for the boxes of one picture, and a mosaic has to fit into it",
-)
 def test_pictures_that_are_all_full_become_a_mosaic(turned: zoo.Examples) -> None:
     batch = crowded(turned)
     augment = DetectObjects(mosaic=1.0, scale=0.5).augmentation()
