@@ -160,7 +160,7 @@ def _recipe(
                     "learning_rate": peak / 2,
                     "layer_decay": 0.8,
                 },
-                {"name": "scratch", "when": "scratch", "epochs": 500, "steps": 6000},
+                {"name": "scratch", "when": "scratch", "epochs": 350, "steps": 6000},
             ],
             **settings,
         },

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 import zoo
+from zoo_vision.geometry import Letterbox
 from zoo_vision.prediction.coco_output import free_place
 from zoo_vision.prediction.drawing import draw_boxes, write_picture
 from zoo_vision.prediction.heatmaps import box_heatmaps, overlay
@@ -16,6 +17,9 @@ from zoo_vision.preprocessing import PicturePreprocessing
 
 _MOST_BOXES = 20
 """Detections of a picture that are explained, the surest first."""
+
+_SIDE = 128
+"""Longer side of a heat map that is kept: many places for each cell of a mask."""
 
 
 def explain(
@@ -25,10 +29,11 @@ def explain(
     batch: zoo.Batch,
     predictions: zoo.Batch,
 ) -> zoo.Batch:
-    """Return the column `heat`: for each picture, float16 [k, height, width], of the picture.
+    """Return the column `heat`: for each picture, float16 [k, rows, columns], all over it.
 
-    The first `k` shown detections of a picture have one each; values are from 0 to 1. A
-    picture is looked at whole, also where the task looks at tiles of it.
+    A map has at most 128 places a side, so that those of many pictures fit in memory. The
+    first `k` shown detections of a picture have one each; values are from 0 to 1. A picture
+    is looked at whole, also where the task looks at tiles of it.
     """
 
     def detect(images: np.ndarray) -> np.ndarray:
@@ -47,10 +52,16 @@ def explain(
             letterbox.forward(predictions["boxes"][row][chosen]),
             np.array(classes, np.int64),
         )
-        size = (letterbox.width, letterbox.height)
-        whole = [cv2.resize(letterbox.content(each), size) for each in maps]
-        heat.append(np.array(whole, np.float16).reshape(-1, letterbox.height, letterbox.width))
+        heat.append(_of_the_picture(maps, letterbox))
     return {"heat": zoo.object_column(heat)}
+
+
+def _of_the_picture(maps: np.ndarray, letterbox: Letterbox) -> np.ndarray:
+    """Cut heat maps [k, height, width] of the canvas to the picture on it, and shrink them."""
+    shrunk = min(1.0, _SIDE / max(letterbox.width, letterbox.height))
+    size = [max(1, round(shrunk * side)) for side in (letterbox.width, letterbox.height)]
+    whole = [cv2.resize(letterbox.content(each), size) for each in maps]
+    return np.array(whole, np.float16).reshape(-1, size[1], size[0])
 
 
 def write_overlays(batch: zoo.Batch, predictions: zoo.Batch, folder: Path) -> None:
