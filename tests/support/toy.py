@@ -183,7 +183,7 @@ class Classify(zoo.Task):
         for score in predictions["score"]:
             yield {"score": float(score)}
 
-    def files(self, batch, predictions, folder: Path) -> None:
+    def files(self, batch, predictions, folder: Path, preprocessing) -> None:
         pairs = zip(batch["point"], predictions["label"], strict=True)
         lines = [f"{x:g} {y:g} {int(label)}" for (x, y), label in pairs]
         (folder / "points.txt").write_text("\n".join(lines))

@@ -271,8 +271,8 @@ def test_weights_that_were_good_are_kept_when_training_diverges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([True] * 20 + [False] * 100)
-    math = SimpleNamespace(isfinite=lambda loss: next(losses))
-    monkeypatch.setattr("zoo.training.loop.math", math)
+    fake = SimpleNamespace(isfinite=lambda loss: next(losses), isnan=math.isnan)
+    monkeypatch.setattr("zoo.training.loop.math", fake)
     with pytest.raises(DivergedError, match="best weights so far, of epoch 2, are kept"):
         zoo.train("toy", runs=tmp_path, settings={"train.stages": [{"epochs": 9}]})
     (path,) = tmp_path.iterdir()

@@ -7,6 +7,7 @@ each cell has its mean colour and gradient too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -130,7 +131,8 @@ class Window:
         """Return what the window sees at some of its places, float32 [places, size]."""
         views = sliding_window_view(level.cells, self.extent, axis=(0, 1))
         row, column = np.unravel_index(places, views.shape[:2])
-        return np.moveaxis(views[row, column], 1, -1).reshape(len(places), -1)
+        size = math.prod(views.shape[2:])
+        return np.moveaxis(views[row, column], 1, -1).reshape(len(places), size)
 
     def margins(self, level: Level) -> np.ndarray:
         """Return how sure it is of an object at each of its places, float32 [places]."""
