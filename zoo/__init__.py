@@ -7,6 +7,7 @@ when it is first used.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
         evaluate as evaluate,
         info as info,
         load as load,
+        metrics as metrics,
         model as model,
         models as models,
         plugins as plugins,
         predict as predict,
+        prefetch as prefetch,
         recipes as recipes,
         report as report,
+        resume as resume,
         strategies as strategies,
         strategy as strategy,
         task as task,
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
         Figure as Figure,
         Finding as Finding,
         Metric as Metric,
+        Metrics as Metrics,
         Model as Model,
         Preprocessing as Preprocessing,
         Space as Space,
@@ -58,6 +63,14 @@ if TYPE_CHECKING:
         all_rows as all_rows,
         object_column as object_column,
     )
+    from zoo.data.findings import (
+        limited_findings as limited_findings,
+    )
+    from zoo.data.grouped import (
+        GroupedSplits as GroupedSplits,
+        copy_findings as copy_findings,
+        equal_pairs as equal_pairs,
+    )
     from zoo.data.splits import (
         split_by_group as split_by_group,
         split_by_time as split_by_time,
@@ -65,6 +78,13 @@ if TYPE_CHECKING:
     )
     from zoo.data.tfds import (
         tfds_builder as tfds_builder,
+        tfds_fingerprint as tfds_fingerprint,
+        tfds_name as tfds_name,
+    )
+    from zoo.deprecation import (
+        Former as Former,
+        ZooDeprecationWarning as ZooDeprecationWarning,
+        renamed_argument as renamed_argument,
     )
     from zoo.errors import (
         AmbiguousPluginError as AmbiguousPluginError,
@@ -89,8 +109,10 @@ if TYPE_CHECKING:
     from zoo.hookspecs import (
         hookimpl as hookimpl,
     )
-    from zoo.layers import (
-        leaf_layers as leaf_layers,
+    from zoo.presets import (
+        copy_preset as copy_preset,
+        hub_presets as hub_presets,
+        preset as preset,
     )
     from zoo.reporting import (
         charts as charts,
@@ -104,14 +126,23 @@ if TYPE_CHECKING:
     from zoo.specs import (
         CONTRACT as CONTRACT,
         DatasetSpec as DatasetSpec,
+        MetricsSpec as MetricsSpec,
         ModelSpec as ModelSpec,
         RecipeSpec as RecipeSpec,
         StrategySpec as StrategySpec,
         TaskSpec as TaskSpec,
     )
     from zoo.storage import (
+        fingerprint as fingerprint,
         publish_file as publish_file,
         publish_folder as publish_folder,
+    )
+    from zoo.weights import (
+        Carrier as Carrier,
+        copy_equal as copy_equal,
+        copy_places as copy_places,
+        leaf_layers as leaf_layers,
+        shared_places as shared_places,
     )
 
 __version__ = "0.1.0"
@@ -124,12 +155,15 @@ _EXPORTS = {
         "evaluate",
         "info",
         "load",
+        "metrics",
         "model",
         "models",
         "plugins",
         "predict",
+        "prefetch",
         "recipes",
         "report",
+        "resume",
         "strategies",
         "strategy",
         "task",
@@ -148,6 +182,7 @@ _EXPORTS = {
         "Figure",
         "Finding",
         "Metric",
+        "Metrics",
         "Model",
         "Preprocessing",
         "Space",
@@ -159,12 +194,14 @@ _EXPORTS = {
     "zoo.specs": (
         "CONTRACT",
         "DatasetSpec",
+        "MetricsSpec",
         "ModelSpec",
         "RecipeSpec",
         "StrategySpec",
         "TaskSpec",
     ),
     "zoo.hookspecs": ("hookimpl",),
+    "zoo.deprecation": ("Former", "ZooDeprecationWarning", "renamed_argument"),
     "zoo.errors": (
         "AmbiguousPluginError",
         "ConfigError",
@@ -179,14 +216,17 @@ _EXPORTS = {
         "nearest",
     ),
     "zoo.data.examples": ("Columns", "all_rows", "object_column"),
+    "zoo.data.findings": ("limited_findings",),
+    "zoo.data.grouped": ("GroupedSplits", "copy_findings", "equal_pairs"),
     "zoo.data.splits": ("split_by_group", "split_by_time", "split_stratified"),
-    "zoo.data.tfds": ("tfds_builder",),
-    "zoo.layers": ("leaf_layers",),
+    "zoo.data.tfds": ("tfds_builder", "tfds_fingerprint", "tfds_name"),
     "zoo.evaluation.ranking": ("Ranking",),
     "zoo.evaluation.calibration": ("expected_calibration_error", "fit_temperature"),
+    "zoo.presets": ("copy_preset", "hub_presets", "preset"),
     "zoo.reporting": ("charts",),
     "zoo.settings": ("offline",),
-    "zoo.storage": ("publish_file", "publish_folder"),
+    "zoo.storage": ("fingerprint", "publish_file", "publish_folder"),
+    "zoo.weights": ("Carrier", "copy_equal", "copy_places", "leaf_layers", "shared_places"),
     "zoo.bundle": ("Bundle",),
     "zoo.runs": ("Run",),
 }
@@ -197,7 +237,13 @@ __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+        deprecation = importlib.import_module("zoo.deprecation")
+        found = deprecation.find(name, deprecation.NAMES)
+        if found is None:
+            raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+        present, former = found
+        former.admit(f"zoo.{name}", f"zoo.{present}", AttributeError)
+        return getattr(sys.modules[__name__], present)
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value

@@ -1,4 +1,4 @@
-"""The five things a plugin implements: task, model, dataset, preprocessing and strategy.
+"""What a plugin implements: task, model, dataset, preprocessing, strategy and metrics.
 
 A component is a frozen dataclass. Its fields are its settings: typed, documented with
 :func:`setting`, settable from a file or the command line, and stored with every run. Its
@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeAlias
 
-from zoo.errors import ConfigError
+from zoo.deprecation import Former
+from zoo.errors import ConfigError, DataError
+from zoo.weights import Carrier, class_carrier, parts_by_path
 
 if TYPE_CHECKING:
     import keras
@@ -33,6 +35,7 @@ def setting(
     *,
     minimum: float | None = None,
     maximum: float | None = None,
+    formerly: tuple[Former, ...] = (),
 ) -> Any:
     """Declare a field of a component as a documented setting.
 
@@ -41,8 +44,9 @@ def setting(
         help: one sentence, with the unit where there is one.
         minimum: the smallest number allowed.
         maximum: the largest number allowed.
+        formerly: what it was called, for old files and commands; see `zoo.Former`.
     """
-    metadata = {"help": help, "minimum": minimum, "maximum": maximum}
+    metadata = {"help": help, "minimum": minimum, "maximum": maximum, "formerly": formerly}
     if isinstance(default, list | dict):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -51,6 +55,15 @@ def setting(
 @dataclass(frozen=True, kw_only=True)
 class Component:
     """Something a plugin declares by a spec and implements by a class."""
+
+    def downloads(self) -> Sequence[str]:
+        """Return the addresses of what it takes from the network with its present settings.
+
+        `zoo prefetch` brings them. They are `kaggle://...`, `hf://...` or `tfds:NAME`; what
+        is taken by :func:`zoo.preset` and :func:`zoo.tfds_builder` is found again offline.
+        The weights that a recipe starts from are not among them.
+        """
+        return ()
 
 
 class Examples(Protocol):
@@ -85,6 +98,11 @@ class Finding:
     message: str
     where: str = ""
     hint: str = ""
+
+    @classmethod
+    def unusable(cls, error: DataError, where: str) -> Self:
+        """Return what stops all of the data from being used, as a finding."""
+        return cls("error", "unusable", error.message, where, error.hint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +147,21 @@ class Dataset(Component, ABC):
 
     path: str = setting("", "File, folder or glob to read, or `tfds:NAME`.")
 
+    def downloads(self) -> Sequence[str]:
+        """Return the path if it names a dataset of TFDS; see :meth:`Component.downloads`."""
+        return (self.path,) if self.path.startswith("tfds:") else ()
+
+    @property
+    def given_path(self) -> str:
+        """The path that the user gave.
+
+        Raises:
+            DataError: none was given.
+        """
+        if not self.path:
+            raise DataError("No data are given.", hint="Say which: --data FILE, FOLDER or GLOB.")
+        return self.path
+
     @abstractmethod
     def load(self, *, seed: int, cache: Path) -> Data:
         """Read, check and split the data.
@@ -141,13 +174,19 @@ class Dataset(Component, ABC):
             DataError: the data cannot be used; names the file and the cause.
         """
 
-    @abstractmethod
     def check(self, *, seed: int, cache: Path) -> list[Finding]:
         """Look for what would make a model trained on the data useless or dishonest.
+
+        The default is what :meth:`load` finds. A loader for which some things are too slow or
+        too many to say at each training says them here.
 
         Raises:
             DataError: nothing can be read at all.
         """
+        try:
+            return list(self.load(seed=seed, cache=cache).findings)
+        except DataError as error:
+            return [Finding.unusable(error, self.path)]
 
     @abstractmethod
     def read(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
@@ -195,11 +234,13 @@ class Space:
     Attributes:
         inputs: the model's inputs by name.
         outputs: the model's outputs by name.
+        classes: names of what the outputs tell apart, in order, such as classes or pieces.
         arrays: what the architecture needs of the training data, such as bin edges.
     """
 
     inputs: Mapping[str, Tensor]
     outputs: Mapping[str, Tensor]
+    classes: tuple[str, ...] = ()
     arrays: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
@@ -253,6 +294,24 @@ class Metric:
     title: str
     compute: Callable[[np.ndarray], float]
     higher_is_better: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics(Component, ABC):
+    """Metrics beside those of a task, for whoever asks for them.
+
+    A recipe or a user asks with ``evaluation.metrics = ["acme/calibration"]``; that they are
+    installed changes no result.
+    """
+
+    @abstractmethod
+    def metrics(self, truth: Batch, predictions: Batch) -> list[Metric]:
+        """Return the metrics of a task's predictions, as :meth:`Task.metrics` does.
+
+        Args:
+            truth: the labelled examples, whole columns.
+            predictions: what the task's `decode` returned for them, or a baseline predicted.
+        """
 
 
 @dataclass(frozen=True)
@@ -408,6 +467,17 @@ class Task(Component, ABC):
     def metrics(self, truth: Batch, predictions: Batch) -> list[Metric]:
         """Return the metrics of these predictions, the monitored one first."""
 
+    def references(self, truth: Batch, predictions: Batch) -> Mapping[str, float]:
+        """Return what the field's own implementation says of some of the metrics, by name.
+
+        The contract suite compares it with :meth:`metrics`. Import the library here: it need
+        not be installed where models are trained.
+
+        Raises:
+            ImportError: the reference implementation is not installed.
+        """
+        return {}
+
     def labelled(self, batch: Batch) -> bool:
         """Return whether examples say what is true of them, so that they can be measured on."""
         return "label" in batch
@@ -438,7 +508,10 @@ class Task(Component, ABC):
 
     @abstractmethod
     def records(self, batch: Batch, predictions: Batch) -> Iterator[dict[str, Any]]:
-        """Yield one JSON-able record for each example, as `predict` writes them."""
+        """Yield one record for each example, as `predict` writes them.
+
+        Records hold JSON values, NumPy's numbers and arrays, and paths.
+        """
 
     def files(
         self, batch: Batch, predictions: Batch, folder: Path, preprocessing: Preprocessing
@@ -455,7 +528,18 @@ class Task(Component, ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Model(Component, ABC):
-    """An architecture."""
+    """An architecture.
+
+    Class attributes:
+        part_patterns: names of the model's parts from input to output, each with a shell
+            pattern of the paths of its weights; see `zoo.weights.parts_by_path`.
+            Without any, each layer is a part.
+        class_patterns: shell patterns of the paths of weights whose last axis counts
+            `Space.classes`, once or several times over, such as those of a class head.
+    """
+
+    part_patterns: ClassVar[tuple[tuple[str, str], ...]] = ()
+    class_patterns: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def build(self, space: Space) -> keras.Model:
@@ -466,6 +550,8 @@ class Model(Component, ABC):
 
         Stages say by these names what trains, and layer-wise decay counts them.
         """
+        if self.part_patterns:
+            return parts_by_path(model, self.part_patterns)
         return [(layer.name, [layer]) for layer in model.layers if layer.weights]
 
     def loss(self, space: Space) -> Any | None:
@@ -479,11 +565,18 @@ class Model(Component, ABC):
         """
         return None
 
+    def presets(self) -> Mapping[str, str]:
+        """Return the published weights it can start from: name -> `kaggle://` or `hf://` address.
+
+        :func:`zoo.hub_presets` has those of Keras Hub and KerasCV.
+        """
+        return {}
+
     def load_preset(self, handle: str, model: keras.Model) -> None:
-        """Start `model` from published weights.
+        """Start `model` from published weights; :func:`zoo.preset` gives their folder.
 
         Args:
-            handle: a preset's name, a `kaggle://` or `hf://` address, or a preset folder.
+            handle: a name in :meth:`presets`, a `kaggle://` or `hf://` address, or a folder.
             model: what :meth:`build` returned.
 
         Raises:
@@ -499,20 +592,25 @@ class Model(Component, ABC):
     ) -> list[str]:
         """Start `target` from a trained `source` whose space may differ.
 
-        The default copies the variables of equal path and shape. An architecture with
-        named features or classes overrides it to copy those that both have.
-
         Returns:
             the paths of the variables of `target` that start from `source`, at least in part.
         """
         known = {weight.path: weight for weight in source.weights}
-        copied = []
-        for weight in target.weights:
-            match = known.get(weight.path)
-            if match is not None and tuple(match.shape) == tuple(weight.shape):
-                weight.assign(match)
-                copied.append(weight.path)
-        return copied
+        carry = self.carrier(source_space, space)
+        return [weight.path for weight in target.weights if carry(weight, known)]
+
+    def carrier(self, source: Space, target: Space) -> Carrier:
+        """Return what starts one weight of a new network from those of a trained one.
+
+        The default copies the weight of equal path and shape, and class by class, by their
+        names, those of `class_patterns`. An architecture with named features or words
+        does the like for them with :func:`zoo.shared_places` and :func:`zoo.copy_places`.
+
+        Args:
+            source: what the trained network was built from.
+            target: what the new one is built from.
+        """
+        return class_carrier(self.class_patterns, source.classes, target.classes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from zoo.components import Strategy
 from zoo.errors import ConfigError
-from zoo.layers import leaf_layers
+from zoo.weights import leaf_layers
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 _CPU_BFLOAT16 = {"amx_bf16", "avx512_bf16"}

@@ -95,6 +95,10 @@ class DivergedError(ZooError):
     exit_code = ExitCode.TRAINING
 
 
+_LISTED = 30
+"""So many names are listed where none is close."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a sentence that offers the known names closest to `name`.
 
@@ -106,4 +110,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if close:
         return f"Did you mean {' or '.join(repr(match) for match in close)}?"
+    if len(known) > _LISTED:
+        return f"{len(known):,} are known, none of them alike."
     return f"Known: {', '.join(known)}." if known else "None are known."

@@ -25,7 +25,8 @@ A plugin is a light module, named by an entry point in the group ``zoo.plugins``
             )
         ]
 
-`ZOO_CONTRACT` says which contract the plugin was written for. The requirements of a
+`ZOO_CONTRACT` says which contract the plugin was written for; it is read before the module is
+imported, so it stands there as a plain number. The requirements of a
 plugin are those of its distribution, and of the distribution's extra with the plugin's
 name where it has one.
 """
@@ -36,7 +37,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from zoo.specs import DatasetSpec, ModelSpec, RecipeSpec, StrategySpec, TaskSpec
+from zoo.specs import DatasetSpec, MetricsSpec, ModelSpec, RecipeSpec, StrategySpec, TaskSpec
 
 PROJECT = "zoo"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -113,6 +114,25 @@ def zoo_strategies() -> Iterable[StrategySpec]:  # type: ignore[empty-body]
                     name="data-parallel",
                     summary="All devices of this machine, linear learning-rate scaling.",
                     implementation="zoo_ocr.strategy:DataParallel",
+                )
+            ]
+    """
+
+
+@hookspec
+def zoo_metrics() -> Iterable[MetricsSpec]:  # type: ignore[empty-body]
+    """Return metrics beside those of a task, which a recipe or a user may ask for.
+
+    .. code-block:: python
+
+        @zoo.hookimpl
+        def zoo_metrics():
+            return [
+                zoo.MetricsSpec(
+                    name="accents",
+                    summary="Error rates of letters with accents.",
+                    implementation="zoo_ocr.metrics:Accents",
+                    tasks=("ocr/lines",),
                 )
             ]
     """

@@ -12,8 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from zoo.deprecation import Former
+
 CONTRACT = 1
 """The version of the contract between the core and its plugins."""
+
+SUPPORTED_CONTRACTS = range(1, CONTRACT + 1)
+"""The contracts whose plugins can be used; an old one stays for two releases of the core."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([._-][a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -35,10 +40,12 @@ class Spec:
     Attributes:
         name: the second part of the address `plugin/name`.
         summary: one sentence, shown by `zoo list`.
+        formerly: names the component had before, for old files and commands.
     """
 
     name: str
     summary: str
+    formerly: tuple[Former, ...] = ()
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -78,9 +85,11 @@ class ModelSpec(ComponentSpec):
 
     Attributes:
         tasks: addresses of the tasks the model can be trained for.
+        backends: the Keras backends it builds, trains and predicts on.
     """
 
     tasks: tuple[str, ...]
+    backends: tuple[str, ...] = ("tensorflow",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +109,17 @@ class StrategySpec(ComponentSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricsSpec(ComponentSpec):
+    """Declares :class:`zoo.Metrics`.
+
+    Attributes:
+        tasks: addresses of the tasks whose predictions they measure.
+    """
+
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecipeSpec(Spec):
     """A task, a model, a dataset and a strategy with settings that work well together.
 
@@ -113,6 +133,8 @@ class RecipeSpec(Spec):
         strategy: how the work is spread over devices.
         settings: dotted settings that differ from the components' own defaults, such as
             ``{"train.batch_size": 1024, "model.width": 256}``.
+        trial: settings over those, under which the recipe runs on its sample in seconds and
+            still learns something: what `zoo plugins check` runs.
         default: whether a bare plugin name means this recipe.
     """
 
@@ -122,4 +144,5 @@ class RecipeSpec(Spec):
     sample: str
     strategy: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    trial: Mapping[str, Any] = field(default_factory=dict)
     default: bool = False

@@ -1,4 +1,4 @@
-"""Imports TensorFlow without the lines it writes about itself."""
+"""Imports TensorFlow without the lines it writes about itself, and keeps libraries offline."""
 
 from __future__ import annotations
 
@@ -11,12 +11,27 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
+from zoo.settings import offline
+
+OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+"""Variables by which libraries are told not to use the network; they read them on import."""
+
+
+def keep_libraries_offline() -> None:
+    """Where `ZOO_OFFLINE` forbids the network, tell other libraries so in their own way.
+
+    Those without such a switch, Kaggle's and TFDS, are not asked for what is not here.
+    """
+    if offline():
+        os.environ.update(dict.fromkeys(OFFLINE, "1"))
+
 
 def load_tensorflow() -> None:
     """Import TensorFlow and Keras quietly, if they are installed.
 
     Without them nothing happens: what needs them says how to install them.
     """
+    keep_libraries_offline()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if "keras" in sys.modules or not (find_spec("tensorflow") and find_spec("keras")):

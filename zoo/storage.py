@@ -80,7 +80,7 @@ def publish_folder(final: Path) -> Iterator[Path]:
     """Give a temporary folder to fill, and rename it to `final` if all goes well.
 
     An earlier folder of the name is replaced. It is moved aside first, so for a moment
-    there is neither; :func:`remove_leftovers` puts it back if the process dies just then.
+    there is neither; `remove_leftovers` puts it back if the process dies just then.
 
     Raises:
         StorageError: it cannot be written; an earlier folder of the name is unchanged.
@@ -187,6 +187,28 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise StorageError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def fingerprint(*parts: Any) -> str:
+    """Return a short hash of what something is made of: equal for equal parts.
+
+    Args:
+        parts: JSON values, paths, bytes, and arrays, of which also type and shape count.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        kind, data = _as_bytes(part)
+        digest.update(f"{kind} {len(data)}:".encode())
+        digest.update(data)
+    return digest.hexdigest()[:20]
+
+
+def _as_bytes(part: Any) -> tuple[str, bytes]:
+    if isinstance(part, bytes):
+        return "bytes", part
+    if hasattr(part, "tobytes") and part.dtype != object:
+        return f"{part.dtype} {part.shape}", part.tobytes()
+    return "json", json.dumps(jsonable(part), sort_keys=True).encode()
 
 
 def remove_leftovers(folder: Path) -> list[Path]:

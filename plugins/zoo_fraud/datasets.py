@@ -10,12 +10,11 @@ from typing import Any, ClassVar, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoo import DatasetInfo, publish_file, setting
+from zoo import DatasetInfo, fingerprint, publish_file, setting, tfds_name
 from zoo_fraud.loading import Source, TransactionData
-from zoo_fraud.reading import content_key
 from zoo_fraud.schema import Schema, read_schema
 from zoo_fraud.simulator import FURTHER_COLUMNS, SCHEMA, Portfolio, simulate
-from zoo_fraud.tfds_tables import PREFIX, tfds_as_parquet
+from zoo_fraud.tfds_tables import tfds_as_parquet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +47,8 @@ class Transactions(TransactionData):
 
     def source(self, path: str, cache: Path) -> Source:
         """See :meth:`TransactionData.source`."""
-        files = str(tfds_as_parquet(path, cache)) if path.startswith(PREFIX) else path
+        name = tfds_name(path)
+        files = str(tfds_as_parquet(name, cache)) if name else path
         written = read_schema(found) if (found := self._schema_file(path)) else {}
         said = {part.name: getattr(self, part.name) for part in fields(Schema)}
         given = {**written, **{part: value for part, value in said.items() if value is not None}}
@@ -79,7 +79,7 @@ class Simulator(TransactionData, Portfolio):
         """See :meth:`TransactionData.training_source`."""
         cache.mkdir(parents=True, exist_ok=True)
         portfolio = {field.name: getattr(self, field.name) for field in fields(Portfolio)}
-        file = cache / f"simulated-{content_key(portfolio, seed)}.parquet"
+        file = cache / f"simulated-{fingerprint(portfolio, seed)}.parquet"
         if not file.exists():
             with publish_file(file) as temporary:
                 _write(simulate(self, seed), temporary)

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from zoo import Columns
+from zoo import Columns, fingerprint
 from zoo_fraud.features import VERSION, Family, features
 from zoo_fraud.preparation import Standard
-from zoo_fraud.reading import OWN, content_key, reading, write
+from zoo_fraud.reading import OWN, reading, write
 from zoo_fraud.schema import Schema
 
 _ALWAYS = ("id", "time", "day", "exact_amount", "label", "known", "card", "content", "asked")
@@ -157,7 +157,7 @@ def compute(
         keep_history: whether their features are wanted as well.
     """
     past = (history.path.name, keep_history) if history else ()
-    key = content_key(transactions.path.name, past, asdict(settings), asdict(schema), VERSION)
+    key = fingerprint(transactions.path.name, past, asdict(settings), asdict(schema), VERSION)
     path = cache / f"features-{key}.parquet"
     own_numbers = [OWN + name for name in schema.numbers]
     own_categories = [OWN + name for name in schema.categories]

@@ -19,6 +19,7 @@ from zoo import (
     DatasetInfo,
     Examples,
     Finding,
+    fingerprint,
     setting,
 )
 from zoo_fraud import checks
@@ -30,7 +31,6 @@ from zoo_fraud.reading import (
     Table,
     bad_rows_error,
     connect,
-    content_key,
     open_table,
 )
 from zoo_fraud.schema import Schema, resolve
@@ -110,9 +110,7 @@ class TransactionData(Dataset, SplitSettings):
 
     def training_source(self, seed: int, cache: Path) -> Source:
         """Return what to train on."""
-        if not self.path:
-            raise DataError("No data are given.", hint="Say which: --data FILE, FOLDER or GLOB.")
-        return self.source(self.path, cache)
+        return self.source(self.given_path, cache)
 
     def load(self, *, seed: int, cache: Path) -> Data:
         """See :meth:`zoo.Dataset.load`."""
@@ -124,8 +122,7 @@ class TransactionData(Dataset, SplitSettings):
         try:
             return list(self._split(prepared, seed).findings)
         except DataError as error:
-            problem = Finding("error", "unusable", error.message, prepared.table.source, error.hint)
-            return [*prepared.findings, problem]
+            return [*prepared.findings, Finding.unusable(error, prepared.table.source)]
 
     def read(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
         """Read transactions to predict on; see :meth:`zoo.Dataset.read`.
@@ -266,7 +263,7 @@ class TransactionData(Dataset, SplitSettings):
         return DatasetInfo(
             name=self.title,
             source=self.path or "generator",
-            fingerprint=content_key(
+            fingerprint=fingerprint(
                 prepared.table.content,
                 settings,
                 schema.settings(),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -31,6 +31,15 @@ class TableModel(zoo.Model):
     Their parts, from input to output, are `embedding`, `trunk` and `head`.
     """
 
+    part_patterns: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("embedding", "*_embedding/*"),
+        ("embedding", "projection/*"),
+        ("trunk", "dense*"),
+        ("trunk", "block_*"),
+        ("trunk", "norm/*"),
+        ("head", "head/*"),
+    )
+
     embedding: int = zoo.setting(8, "Size of a feature's vector.", minimum=1)
 
     def embed(self, space: zoo.Space) -> tuple[dict[str, Any], Any]:
@@ -54,42 +63,23 @@ class TableModel(zoo.Model):
             vectors = keras.layers.Concatenate(axis=1)([vectors, layer(inputs["category"])])
         return inputs, vectors
 
-    def parts(self, model: keras.Model) -> list[tuple[str, list[keras.Layer]]]:
-        layers: dict[str, list[keras.Layer]] = {"embedding": [], "trunk": [], "head": []}
-        for layer in model.layers:
-            if layer.weights:
-                layers[_part(layer.name)].append(layer)
-        return [(name, found) for name, found in layers.items() if found]
-
-    def transfer(
-        self,
-        source: keras.Model,
-        source_space: zoo.Space,
-        target: keras.Model,
-        space: zoo.Space,
-    ) -> list[str]:
+    def carrier(self, source: zoo.Space, target: zoo.Space) -> zoo.Carrier:
         """Carry weights over, feature by feature where the tables' columns differ.
 
         Features are matched by name, and categories by value. Those that only the target
         has keep their initial weights; bin edges are the target's own.
         """
-        matches = _matches(source_space, space)
-        known = {weight.path: weight for weight in source.weights}
-        copied = []
-        for weight in target.weights:
+        matches = _matches(source, target)
+
+        def carry(weight: keras.Variable, known: Mapping[str, keras.Variable]) -> bool:
             if weight.path.endswith("/edges"):
-                continue
-            path, rows = matches.get(weight.path, (weight.path, None))
-            match = known.get(path)
-            if match is None or match.shape[1:] != weight.shape[1:]:
-                continue
-            if rows is not None:
-                carried = _copy_rows(match, weight, rows)
-            elif carried := match.shape == weight.shape:
-                weight.assign(match)
-            if carried:
-                copied.append(weight.path)
-        return copied
+                return False
+            if weight.path not in matches:
+                return zoo.copy_equal(weight, known)
+            path, rows = matches[weight.path]
+            return zoo.copy_places(weight, known.get(path), rows, axis=0)
+
+        return carry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,12 +172,6 @@ class Sequence(TableModel):
         return keras.Model(inputs, head(units), name="sequence")
 
 
-def _part(layer: str) -> str:
-    if layer.endswith("embedding") or layer == "projection":
-        return "embedding"
-    return "head" if layer == "head" else "trunk"
-
-
 def _matches(source: zoo.Space, target: zoo.Space) -> dict[str, tuple[str, Rows]]:
     """Return for each weight with a row a feature where it comes from, and which rows do.
 
@@ -195,8 +179,8 @@ def _matches(source: zoo.Space, target: zoo.Space) -> dict[str, tuple[str, Rows]
     """
     if "number" not in source.inputs:
         return {}
-    numbers = _shared(source.inputs["number"].names, target.inputs["number"].names)
-    features = _shared(_features(source), _features(target))
+    numbers = zoo.shared_places(source.inputs["number"].names, target.inputs["number"].names)
+    features = zoo.shared_places(_features(source), _features(target))
     found = {}
     for name in ("kernel", "linear", "bias", "missing"):
         path = f"number_embedding/{name}"
@@ -206,8 +190,8 @@ def _matches(source: zoo.Space, target: zoo.Space) -> dict[str, tuple[str, Rows]
         found[path] = (path, features)
     if "category" in source.inputs and "category" in target.inputs:
         old, new = source.inputs["category"], target.inputs["category"]
-        for before, after in _shared(old.names, new.names):
-            values = _shared(("", *old.values[before]), ("", *new.values[after]))
+        for before, after in zoo.shared_places(old.names, new.names):
+            values = zoo.shared_places(("", *old.values[before]), ("", *new.values[after]))
             paths = (f"category_embedding/table_{each}" for each in (after, before))
             found[next(paths)] = (next(paths), values)
     return found
@@ -220,19 +204,3 @@ def _features(space: zoo.Space) -> list[str]:
         if each in space.inputs
         for name in space.inputs[each].names
     ]
-
-
-def _shared(source: Iterable[str], target: Iterable[str]) -> Rows:
-    """Return the places in both lists of the names that stand in both."""
-    places = {name: place for place, name in enumerate(source)}
-    return [(places[name], place) for place, name in enumerate(target) if name in places]
-
-
-def _copy_rows(source: Any, target: Any, rows: Rows) -> bool:
-    """Copy pairs of rows; return whether there are any."""
-    value = keras.ops.convert_to_numpy(target).copy()
-    given = keras.ops.convert_to_numpy(source)
-    for source_row, target_row in rows:
-        value[target_row] = given[source_row]
-    target.assign(value)
-    return bool(rows)

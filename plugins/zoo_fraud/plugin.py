@@ -28,6 +28,7 @@ def zoo_models() -> list[zoo.ModelSpec]:
             summary="Multilayer perceptron on embedded numbers and categories.",
             implementation="zoo_fraud.models:MLP",
             tasks=TASKS,
+            backends=("tensorflow", "jax"),
             reference="arXiv:2203.05556",
         ),
         zoo.ModelSpec(
@@ -35,6 +36,7 @@ def zoo_models() -> list[zoo.ModelSpec]:
             summary="Parameter-efficient ensemble of multilayer perceptrons.",
             implementation="zoo_fraud.models:TabM",
             tasks=TASKS,
+            backends=("tensorflow", "jax"),
             reference="arXiv:2410.24210",
         ),
         zoo.ModelSpec(
@@ -42,6 +44,7 @@ def zoo_models() -> list[zoo.ModelSpec]:
             summary="Causal Transformer over a card's recent transactions.",
             implementation="zoo_fraud.models:Sequence",
             tasks=TASKS,
+            backends=("tensorflow", "jax"),
             reference="arXiv:1706.03762",
         ),
     ]
@@ -113,6 +116,14 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
                     },
                     {"name": "all", "when": "scratch", "epochs": 40, "steps": 1600},
                 ],
+            },
+            trial={
+                "data.cards": 400,
+                "data.terminals": 200,
+                "data.terminals_compromised": 40,
+                "data.days": 60,
+                "evaluation.samples": 20,
+                "train.stages": [{"steps": 30}],
             },
             default=True,
         )

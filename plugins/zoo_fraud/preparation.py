@@ -11,8 +11,8 @@ from typing import Any
 import ibis
 import numpy as np
 
-from zoo import Finding, publish_file
-from zoo_fraud.reading import OWN, BadRow, Intake, Table, content_key, write_standard
+from zoo import Finding, fingerprint, publish_file
+from zoo_fraud.reading import OWN, BadRow, Intake, Table, write_standard
 from zoo_fraud.schema import Schema
 
 _SAMPLE = 100_000
@@ -39,7 +39,7 @@ def standardise(
 ) -> Standard:
     """Convert a table to the standard form, unless that was done before."""
     files = [str(file) for file in table.files]
-    key = content_key(table.content, files, asdict(schema), time_format)
+    key = fingerprint(table.content, files, asdict(schema), time_format)
     path, listed = cache / f"transactions-{key}.parquet", cache / f"transactions-{key}.json"
     if not (path.exists() and listed.exists()):
         intake = write_standard(connection, table, schema, path, time_format)

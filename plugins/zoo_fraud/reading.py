@@ -268,12 +268,6 @@ def reading(source: str | Path) -> Iterator[None]:
         ) from error
 
 
-def content_key(*parts: Any) -> str:
-    """Return a short name for what is made of these parts, equal for equal ones."""
-    text = json.dumps(parts, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
 def _disk_is_full(error: Exception) -> bool:
     return "No space left on device" in str(error)
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import keras
 import numpy as np
 from scipy.special import expit, logit
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 import zoo
 from zoo_fraud import baselines, figures, reasons
@@ -118,6 +119,14 @@ class DetectFraud(zoo.Task):
             ),
         ]
 
+    def references(self, truth: zoo.Batch, predictions: zoo.Batch) -> Mapping[str, float]:
+        """Return the two ranking metrics as scikit-learn has them."""
+        label, score = truth["label"], predictions["probability"]
+        return {
+            "average_precision": float(average_precision_score(label, score)),
+            "roc_auc": float(roc_auc_score(label, score)),
+        }
+
     def units(self, truth: zoo.Batch) -> np.ndarray:
         return truth["card"]
 
@@ -151,13 +160,13 @@ class DetectFraud(zoo.Task):
     def records(self, batch: zoo.Batch, predictions: zoo.Batch) -> Iterator[dict[str, Any]]:
         for row in range(len(batch["id"])):
             record = {
-                "id": _plain(batch["id"][row]),
+                "id": batch["id"][row],
                 "time": str(batch["time"][row]),
                 "probability": round(float(predictions["probability"][row]), 6),
                 "alert": bool(predictions["alert"][row]),
             }
             if batch["card"][row] != batch["id"][row]:
-                record["card"] = _plain(batch["card"][row])
+                record["card"] = batch["card"][row]
             if "reasons" in predictions:
                 record["reasons"] = predictions["reasons"][row]
             yield record
@@ -189,7 +198,3 @@ def _budget_threshold(truth: zoo.Batch, probability: np.ndarray, card_days: int)
     np.maximum.at(riskiest, codes, probability)
     ranked = np.sort(riskiest)[::-1]
     return float(ranked[min(card_days, len(ranked)) - 1])
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

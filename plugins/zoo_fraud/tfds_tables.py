@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -12,32 +11,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoo import DataError, publish_file, tfds_builder
+from zoo import DataError, publish_file, tfds_builder, tfds_fingerprint
 
-PREFIX = "tfds:"
 _ROWS_AT_ONCE = 50_000
 _WIDEST = 1_000
 
 
-def tfds_as_parquet(path: str, cache: Path) -> Path:
+def tfds_as_parquet(name: str, cache: Path) -> Path:
     """Copy a TFDS table, all its splits one after the other, to a Parquet file in `cache`.
 
     Nested features are named `outer_inner`, and the entries of a vector `name_0` and on.
 
     Args:
-        path: `tfds:NAME`, where NAME may have a configuration and version.
+        name: of the dataset, perhaps with configuration and version.
         cache: a folder.
 
     Raises:
         DataError: there is no such table, it is not here and may not be fetched, or it
             holds more than numbers and short texts.
     """
-    builder = tfds_builder(path.removeprefix(PREFIX))
-    about = f"{builder.info.full_name} {builder.data_dir} {builder.info.as_json}"
-    copy = cache / f"tfds-{hashlib.sha256(about.encode()).hexdigest()}.parquet"
+    builder = tfds_builder(name)
+    copy = cache / f"tfds-{tfds_fingerprint(builder)}.parquet"
     if not copy.exists():
         with publish_file(copy) as temporary:
-            _write(_rows(builder), temporary, path)
+            _write(_rows(builder), temporary, name)
     return copy
 
 

@@ -7,15 +7,23 @@ A box is x1, y1, x2, y2 in px, continuous: a box around the pixel in column 3 re
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
+
+import zoo
 
 GREY = 114
 """The value around a letterboxed picture, of 255."""
 
 SMALLEST_SIDE = 2.0
 """Px of the model's input: a box with a shorter side shows nothing to learn from."""
+
+
+def canvas_of(space: zoo.Space) -> tuple[int, int]:
+    """Return height and width of a detector's input, px."""
+    return cast("tuple[int, int]", space.inputs["image"].shape[:2])
 
 
 def areas(boxes: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ def zoo_models() -> list[zoo.ModelSpec]:
             summary="Anchor-free detector of full convolutions, made to train fast on a CPU.",
             implementation="zoo_vision.models.compact:Compact",
             tasks=TASKS,
+            backends=("tensorflow", "jax"),
             reference="arXiv:2107.08430, arXiv:2108.07755",
         ),
         zoo.ModelSpec(
@@ -163,6 +164,14 @@ def _recipe(
                 {"name": "scratch", "when": "scratch", "epochs": 350, "steps": 6000},
             ],
             **settings,
+        },
+        trial={
+            "data.height": 96,
+            "data.images": 30,
+            "data.width": 96,
+            "evaluation.samples": 20,
+            "task.size": 96,
+            "train.stages": [{"steps": 20}],
         },
         default=default,
     )

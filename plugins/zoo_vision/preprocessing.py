@@ -72,6 +72,7 @@ class PicturePreprocessing(zoo.Preprocessing):
                     (None, 4 + len(self.classes)), names=("x1", "y1", "x2", "y2", *self.classes)
                 )
             },
+            classes=self.classes,
             arrays={"objects": np.array(self.objects)},
         )
 

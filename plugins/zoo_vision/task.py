@@ -13,13 +13,14 @@ import numpy as np
 
 import zoo
 from zoo_vision.evaluation import baselines, coco_metrics, figures
+from zoo_vision.evaluation.reference import coco_reference
+from zoo_vision.geometry import canvas_of
 from zoo_vision.labels import class_names, named, numbered
 from zoo_vision.prediction import explanation
 from zoo_vision.prediction.coco_output import write_detections
 from zoo_vision.prediction.nms import distinct_detections
 from zoo_vision.prediction.tiles import TiledExamples, merge_windows
 from zoo_vision.preprocessing import PicturePreprocessing, suggested_size, whole_multiple
-from zoo_vision.spaces import canvas_of, classes_of
 from zoo_vision.training.augmentation import Augment
 
 _SMALLEST_TILE = 32
@@ -127,7 +128,7 @@ class DetectObjects(zoo.Task):
 
     def reduce(self, outputs: np.ndarray, preprocessing: zoo.Preprocessing) -> np.ndarray:
         """Return float32 [batch, detections, 6]: corners on the canvas, score, class."""
-        classes = len(classes_of(preprocessing.space))
+        classes = len(preprocessing.space.classes)
         return distinct_detections(outputs, classes, overlap=self.nms_overlap, most=self.detections)
 
     def restore(
@@ -166,6 +167,11 @@ class DetectObjects(zoo.Task):
         return coco_metrics.coco_metrics(
             numbered(truth, names), numbered(predictions, names), names
         )
+
+    def references(self, truth: zoo.Batch, predictions: zoo.Batch) -> Mapping[str, float]:
+        """Return COCO's figures as pycocotools has them."""
+        names = class_names(truth)
+        return coco_reference(numbered(truth, names), numbered(predictions, names), len(names))
 
     def labelled(self, batch: zoo.Batch) -> bool:
         return "boxes" in batch
@@ -224,7 +230,7 @@ class DetectObjects(zoo.Task):
         preprocessing: zoo.Preprocessing,
     ) -> None:
         """Write COCO JSON, the pictures with their detections drawn, and any heat maps."""
-        names = classes_of(preprocessing.space)
+        names = preprocessing.space.classes
         write_detections(batch, numbered(predictions, names), names, folder)
         if "heat" in predictions:
             explanation.write_overlays(batch, predictions, folder / "explanations")

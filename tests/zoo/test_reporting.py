@@ -576,7 +576,6 @@ class TestCharts:
                 name,
                 [np.zeros((8, 12), np.uint8), np.ones((8, 8, 3))],
                 [name],
-                overlay=lambda axes, index: axes.text(1, 1, name),
             ),
         ),
         ("drawing", lambda name: charts.draw(name, name, lambda axes: axes.set_title(name))),

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +14,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toy
+from training_runs import (
+    FailAt,
+    StopAt,
+    interrupted,
+    same,
+    start_elsewhere,
+    train_elsewhere,
+    weights,
+)
 
 import zoo
 from zoo.cli.progress import epoch_line
@@ -58,26 +64,18 @@ class _Noted(zoo.Augmentation):
         return {"point": inputs["point"] + nothing}, targets
 
 
-def _weights(run: zoo.Run) -> list[np.ndarray]:
-    return zoo.load(run.path).model.get_weights()
-
-
-def _same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
-    return all(a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True))
-
-
 def test_one_seed_gives_one_result_and_another_seed_another(tmp_path: Path) -> None:
     first, again, other = (
         zoo.train("toy", runs=tmp_path, settings={"seed": seed}) for seed in (3, 3, 4)
     )
-    assert _same(_weights(first), _weights(again))
-    assert not _same(_weights(first), _weights(other))
+    assert same(weights(first), weights(again))
+    assert not same(weights(first), weights(other))
 
 
 def test_caching_and_accumulated_order_do_not_change_the_result(tmp_path: Path) -> None:
     kept = zoo.train("toy", runs=tmp_path, settings={"train.memory_gb": 1.0})
     read_again = zoo.train("toy", runs=tmp_path, settings={"train.memory_gb": 0.0})
-    assert _same(_weights(kept), _weights(read_again))
+    assert same(weights(kept), weights(read_again))
 
 
 def test_a_trained_model_beats_the_trivial_one(tmp_path: Path) -> None:
@@ -88,17 +86,6 @@ def test_a_trained_model_beats_the_trivial_one(tmp_path: Path) -> None:
     assert model["low"] <= model["value"] <= model["high"]
 
 
-_SCRIPT = """
-import sys
-import toy, zoo
-from zoo.registry import registry
-registry().register(toy, "toy")
-if sys.argv[1] == "train":
-    zoo.train("toy", runs=sys.argv[2], settings={settings})
-else:
-    from zoo.api import resume
-    resume(sys.argv[2])
-"""
 _SLOW = {
     "data.count": 400,
     "train.checkpoint_seconds": 0,
@@ -111,15 +98,6 @@ _SLOW = {
 }
 
 
-def _start(*arguments: str) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join([str(Path(toy.__file__).parent), *sys.path])
-    return subprocess.Popen(
-        [sys.executable, "-c", _SCRIPT.replace("{settings}", repr(_SLOW)), *arguments],
-        env={**os.environ, "PYTHONPATH": path},
-        stderr=subprocess.DEVNULL,
-    )
-
-
 def _steps_done(runs: Path) -> int:
     return sum(1 for _ in runs.glob("*/checkpoints/stage-*"))
 
@@ -127,7 +105,7 @@ def _steps_done(runs: Path) -> int:
 def test_killed_at_random_steps_and_resumed_gives_the_same_bits(tmp_path: Path) -> None:
     whole = zoo.train("toy", runs=tmp_path / "whole", settings=_SLOW)
     generator = np.random.default_rng(int(time.time()))
-    process = _start("train", str(tmp_path / "killed"))
+    process = start_elsewhere("toy", tmp_path / "killed", _SLOW, registered=["toy"])
     for _ in range(2):
         deadline = time.monotonic() + 120
         while not _steps_done(tmp_path / "killed") and time.monotonic() < deadline:
@@ -136,11 +114,11 @@ def test_killed_at_random_steps_and_resumed_gives_the_same_bits(tmp_path: Path) 
         process.send_signal(signal.SIGKILL)
         process.wait()
         (path,) = (tmp_path / "killed").iterdir()
-        process = _start("resume", str(path))
+        process = start_elsewhere("resume", path, registered=["toy"])
     assert process.wait(timeout=300) == 0
     killed = zoo.Run(path)
     assert killed.about["status"] == "finished"
-    assert _same(_weights(whole), _weights(killed))
+    assert same(weights(whole), weights(killed))
     assert _metrics(whole) == _metrics(killed)
 
 
@@ -150,20 +128,6 @@ def _metrics(run: zoo.Run) -> list[dict[str, object]]:
     return [{k: v for k, v in event.items() if k not in times} for event in events]
 
 
-class _StopAt:
-    """Interrupts a run after some step, as Ctrl-C does."""
-
-    def __init__(self, stage: int, step: int) -> None:
-        self.place = (stage, step)
-
-    def on_step(self, progress: Progress, steps: int, loss: float) -> None:
-        if (progress.stage, progress.step) == self.place:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    def on_event(self, event: dict[str, object]) -> None:
-        pass
-
-
 @pytest.mark.parametrize("keep", ["best", "last"])
 @pytest.mark.parametrize("place", [(0, 1), (0, 26), (1, 7), (1, 52)])
 def test_interrupted_run_writes_a_checkpoint_and_resumes_exactly(
@@ -171,13 +135,11 @@ def test_interrupted_run_writes_a_checkpoint_and_resumes_exactly(
 ) -> None:
     settings = {**_SLOW, "train.checkpoint_seconds": 1000, "train.keep": keep}
     whole = zoo.train("toy", runs=tmp_path / "whole", settings=settings)
-    with pytest.raises(KeyboardInterrupt):
-        zoo.train("toy", runs=tmp_path, settings=settings, listeners=[_StopAt(*place)])
-    (path,) = (each for each in tmp_path.iterdir() if each.name != "whole")
+    path = interrupted("toy", tmp_path / "stopped", settings, StopAt(*place))
     assert zoo.Run(path).about["status"] == "interrupted"
     assert (path / "report.html").exists()
-    resumed = zoo.api.resume(path)
-    assert _same(_weights(whole), _weights(resumed))
+    resumed = zoo.resume(path)
+    assert same(weights(whole), weights(resumed))
 
 
 def test_a_run_that_mixes_examples_resumes_exactly(
@@ -186,10 +148,8 @@ def test_a_run_that_mixes_examples_resumes_exactly(
     monkeypatch.setattr(toy.Classify, "augmentation", lambda task: _Mix())
     settings = {**_SLOW, "train.checkpoint_seconds": 1000}
     whole = zoo.train("toy", runs=tmp_path / "whole", settings=settings)
-    with pytest.raises(KeyboardInterrupt):
-        zoo.train("toy", runs=tmp_path, settings=settings, listeners=[_StopAt(1, 7)])
-    (path,) = (each for each in tmp_path.iterdir() if each.name != "whole")
-    assert _same(_weights(whole), _weights(zoo.api.resume(path)))
+    path = interrupted("toy", tmp_path / "stopped", settings, StopAt(1, 7))
+    assert same(weights(whole), weights(zoo.resume(path)))
 
 
 def test_augmentation_is_told_the_share_of_all_stages_that_is_done(
@@ -202,21 +162,11 @@ def test_augmentation_is_told_the_share_of_all_stages_that_is_done(
     assert sorted(noted.progress) == [step / 8 for step in range(8)]
 
 
-class _FailAt(_StopAt):
-    """Ends a run after some step without a checkpoint, as a power cut does."""
-
-    def on_step(self, progress: Progress, steps: int, loss: float) -> None:
-        if (progress.stage, progress.step) == self.place:
-            raise SystemError("power cut")
-
-
 def test_run_that_ends_early_in_a_later_stage_resumes_exactly(tmp_path: Path) -> None:
     settings = {**_SLOW, "train.checkpoint_seconds": 1000}
     whole = zoo.train("toy", runs=tmp_path / "whole", settings=settings)
-    with pytest.raises(SystemError):
-        zoo.train("toy", runs=tmp_path, settings=settings, listeners=[_FailAt(1, 3)])
-    (path,) = (each for each in tmp_path.iterdir() if each.name != "whole")
-    assert _same(_weights(whole), _weights(zoo.api.resume(path)))
+    path = interrupted("toy", tmp_path / "stopped", settings, FailAt(1, 3))
+    assert same(weights(whole), weights(zoo.resume(path)))
 
 
 def test_run_that_ends_while_it_is_measured_is_measured_again(
@@ -230,7 +180,7 @@ def test_run_that_ends_while_it_is_measured_is_measured_again(
         with pytest.raises(SystemError):
             zoo.train("toy", runs=tmp_path)
     (path,) = tmp_path.iterdir()
-    run = zoo.api.resume(path)
+    run = zoo.resume(path)
     assert (run.bundle / "README.md").exists()
     assert zoo.load(path).about["metrics"] == run.evaluation["systems"][0]["values"]
 
@@ -300,10 +250,10 @@ def test_a_model_may_bring_its_own_loss(tmp_path: Path, monkeypatch: pytest.Monk
     plain = zoo.train("toy", runs=tmp_path)
     monkeypatch.setattr(toy.Net, "loss", lambda model, space: keras.losses.MeanSquaredError())
     own = zoo.train("toy", runs=tmp_path)
-    assert not _same(_weights(plain), _weights(own))
+    assert not same(weights(plain), weights(own))
     monkeypatch.setattr(toy.Classify, "loss", lambda task: None)
     without = zoo.train("toy", runs=tmp_path)
-    assert _same(_weights(own), _weights(without))
+    assert same(weights(own), weights(without))
 
 
 def test_a_plugin_without_a_loss_is_refused(
@@ -434,25 +384,15 @@ def test_weights_decay_but_biases_do_not() -> None:
 
 def test_two_replicas_learn_what_one_learns(tmp_path: Path) -> None:
     """Two logical CPU devices have to be made before TensorFlow starts, so in a process."""
-    script = _SCRIPT.replace(
-        "{settings}",
-        repr({"strategy.kind": "mirrored", "strategy.devices": 2, **_REPLICAS}),
-    )
-    path = os.pathsep.join([str(Path(toy.__file__).parent), *sys.path])
-    subprocess.run(
-        [sys.executable, "-c", script, "train", str(tmp_path / "two")],
-        env={**os.environ, "PYTHONPATH": path},
-        check=True,
-        capture_output=True,
-    )
-    (two,) = (tmp_path / "two").iterdir()
+    mirrored = {"strategy.kind": "mirrored", "strategy.devices": 2, **_REPLICAS}
+    two = train_elsewhere("toy", tmp_path / "two", mirrored, registered=["toy"])
     one = zoo.train("toy", runs=tmp_path / "one", settings=_REPLICAS)
-    assert zoo.Run(two).about["device"]["replicas"] == 2
-    for single, double in zip(_weights(one), _weights(zoo.Run(two)), strict=True):
+    assert two.about["device"]["replicas"] == 2
+    for single, double in zip(weights(one), weights(two), strict=True):
         np.testing.assert_allclose(single, double, rtol=1e-5, atol=1e-6)
     measured = [
         [event["validation"] for event in run.events() if event["event"] == "epoch"]
-        for run in (one, zoo.Run(two))
+        for run in (one, two)
     ]
     for single, double in zip(*measured, strict=True):
         assert single == pytest.approx(double, rel=1e-4)
@@ -494,13 +434,11 @@ def test_unusable_data_leave_no_run_behind(tmp_path: Path) -> None:
 
 def test_changed_data_are_not_resumed_on(tmp_path: Path) -> None:
     settings = {**_SLOW, "train.checkpoint_seconds": 1000}
-    with pytest.raises(KeyboardInterrupt):
-        zoo.train("toy", runs=tmp_path, settings=settings, listeners=[_StopAt(0, 3)])
-    (path,) = tmp_path.iterdir()
+    path = interrupted("toy", tmp_path, settings, StopAt(0, 3))
     data = zoo.Run(path).read("data.json")
     zoo.Run(path).write("data.json", {**data, "fingerprint": "another"})
     with pytest.raises(DataError, match="not those"):
-        zoo.api.resume(path)
+        zoo.resume(path)
     assert (path / "checkpoints").exists()
 
 
@@ -513,9 +451,9 @@ def test_a_first_metric_that_is_no_number_is_not_taken_for_the_best(
             patch.setattr(
                 "zoo.actions.train.measure", lambda metrics, examples: {"auc": next(values)}
             )
-            return _weights(zoo.train("toy", runs=tmp_path, settings=settings))
+            return weights(zoo.train("toy", runs=tmp_path, settings=settings))
 
     settings = {"train.stages": [{"epochs": 3}]}
     undefined, second, first = (trained(each, 0.5, 0.1) for each in (math.nan, 0.0, 0.9))
-    assert _same(undefined, second)
-    assert not _same(undefined, first)
+    assert same(undefined, second)
+    assert not same(undefined, first)

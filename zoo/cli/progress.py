@@ -6,7 +6,6 @@ import sys
 import time
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from zoo.training.listeners import Listener
@@ -82,12 +81,7 @@ class Bar(Progress):
         self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._bars.stop()
 
     def on_step(self, progress: Place, steps: int, loss: float) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import StorageError
+from zoo.safety.files import check_arrays
 from zoo.storage import publish_folder, remove_leftovers, sha256, write_bytes, write_json
 
 
@@ -111,6 +112,7 @@ def _read(path: Path) -> Checkpoint:
     manifest = json.loads((path / "manifest.json").read_text())
     if sha256(path / "arrays.npz") != manifest["sha256"]:
         raise StorageError(f"The checkpoint {path} is damaged.")
+    check_arrays(path / "arrays.npz")
     with np.load(path / "arrays.npz", allow_pickle=False) as stored:
         named = {name: stored[str(i)] for i, name in enumerate(manifest["names"])}
     best = [array for name, array in named.items() if name.startswith("best/")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -16,12 +15,7 @@ class Listener:
         """Prepare; called before training by whoever begins it."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Release what was prepared; called after training, however it ended."""
 
     def on_step(self, progress: Progress, steps: int, loss: float) -> None:

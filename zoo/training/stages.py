@@ -8,8 +8,8 @@ from fnmatch import fnmatch
 import keras
 
 from zoo.errors import ConfigError
-from zoo.layers import leaf_layers
 from zoo.training.config import Stage
+from zoo.weights import leaf_layers
 
 Parts = Sequence[tuple[str, Sequence[keras.Layer]]]
 """Named groups of layers from a model's input to its output."""

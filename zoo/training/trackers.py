@@ -8,7 +8,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError, MissingRequirementError
@@ -37,12 +36,7 @@ class TensorBoard(Listener):
         self._stage: int | None = None
         self._writer: Any = None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._close()
 
     def on_step(self, progress: Progress, steps: int, loss: float) -> None:
@@ -111,16 +105,9 @@ class MLflow(Listener):
         self._run: Run | None = None
         self._id = ""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._end("FINISHED")
-        else:
-            self._end("KILLED" if kind is KeyboardInterrupt else "FAILED")
+    def __exit__(self, *exception: object) -> None:
+        ends: dict[object, str] = {None: "FINISHED", KeyboardInterrupt: "KILLED"}
+        self._end(ends.get(exception[0], "FAILED"))
 
     def on_event(self, event: dict[str, Any]) -> None:
         """Begin an MLflow run with each run, and log what each epoch brought."""

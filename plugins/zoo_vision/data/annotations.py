@@ -157,11 +157,14 @@ class ImageIndex:
         """Return the picture of a name, looking in `folders` first and then anywhere.
 
         Anywhere means where exactly one picture fits best: has the same name, and the
-        longest part of the folders above it in common.
+        longest part of the folders above it in common. A name that leads out of the root and
+        of `folders` does not count: labels may come from a stranger.
         """
         parts = name.replace("\\", "/")
+        places = [Path(os.path.normpath(folder)) for folder in (self.root, *folders)]
         for folder in folders:
-            if (path := folder / parts).is_file():
+            path = Path(os.path.normpath(folder / parts))
+            if path.is_file() and any(path.is_relative_to(place) for place in places):
                 return path
         return self._nearest(parts, self.by_name.get(parts.rpartition("/")[2], []))
 
@@ -227,6 +230,23 @@ def relative_name(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a label file.
+
+    Raises:
+        DataError: it cannot be read or is empty.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}.", hint="Check its permissions and its disk."
+        ) from error
+    if not content.strip():
+        raise DataError(f"{path} is empty.", hint="Copy or export it again.")
+    return content
+
+
 def read_text(path: Path) -> str:
     """Return the text of a label file.
 
@@ -234,24 +254,17 @@ def read_text(path: Path) -> str:
         DataError: it cannot be read, is empty or not UTF-8.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not UTF-8 text (byte {error.start}).", hint="Save it again as UTF-8."
         ) from error
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror}.", hint="Check its permissions and its disk."
-        ) from error
-    if not text.strip():
-        raise DataError(f"{path} is empty.", hint="Copy or export it again.")
-    return text
 
 
 def finite_box(values: Sequence[object]) -> list[float] | None:
     """Return four finite numbers as they are, or None if the values are something else."""
     try:
         box = [float(value) for value in values]  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return box if len(box) == 4 and np.isfinite(box).all() else None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from zoo import Columns, Finding
 from zoo_vision.data.annotations import SPLITS
-from zoo_vision.data.duplicates import clusters
 
 _FEW = 20
 """Objects of a class below which it is hardly learnt."""
@@ -23,54 +22,6 @@ _USUAL_SIDE = 640
 """Longest side of a picture as most detectors see it, px."""
 _TINY, _TINY_SHARE = 8, 0.25
 """Side below which a box hardly shows at that size, px, and the share of such to speak of."""
-
-
-def limited(findings: Iterable[Finding], shown: int) -> list[Finding]:
-    """Keep the first `shown` findings of each kind, and say how many more there are."""
-    found = list(findings)
-    seen: Counter[str] = Counter()
-    kept = []
-    for finding in found:
-        seen[finding.code] += 1
-        if seen[finding.code] <= shown:
-            kept.append(finding)
-    for code, count in seen.items():
-        if count > shown:
-            level = next(each.level for each in found if each.code == code)
-            kept.append(Finding(level, code, f"{count - shown:,} more of the kind {code}."))
-    return kept
-
-
-def copy_findings(
-    pairs: np.ndarray, ids: np.ndarray, rows: Mapping[str, np.ndarray]
-) -> Iterator[Finding]:
-    """Name pictures that are nearly the same, one by one if they are in two splits.
-
-    Args:
-        pairs: rows of such pictures [pairs, 2].
-        ids: names [n].
-        rows: of each split.
-    """
-    split = np.full(len(ids), "", object)
-    for name, members in rows.items():
-        split[members] = name
-    used = pairs[np.all(split[pairs] != "", axis=1)]
-    across = split[used[:, 0]] != split[used[:, 1]]
-    for first, second in used[across]:
-        yield Finding(
-            "warning",
-            "copies-across-splits",
-            f"{ids[first]} in {split[first]} and {ids[second]} in {split[second]} are nearly the "
-            "same picture.",
-            where=str(ids[second]),
-            hint="Keep both in one split, or remove one: figures on it are too good.",
-        )
-    if len(inside := used[~across]):
-        sizes = np.bincount(clusters(inside, len(ids)))
-        more = int((sizes - 1)[sizes > 1].sum())
-        first, second = inside[0]
-        message = f"{more:,} pictures nearly repeat another of their split, such as {ids[second]} "
-        yield Finding("note", "copies-within-split", f"{message}and {ids[first]}.")
 
 
 def split_findings(splits: Mapping[str, Columns], classes: Sequence[str]) -> Iterator[Finding]:

@@ -43,17 +43,22 @@ def find(path: Path) -> list[Path]:
     return [file for file in files if file.name.startswith("instances")] or files
 
 
-def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> Annotations:
-    """Read the COCO files that :func:`find` finds.
+def read(path: Path, files: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> Annotations:
+    """Read COCO files.
 
     Pictures are looked for beside the file, in `images`, in folders named as the file or its
     split, and then anywhere below the root. Categories of all files are taken together by
     name, in order of their ids in the first file that has them.
 
+    Args:
+        path: of the dataset: a file or a folder.
+        files: what :func:`find` found there.
+        max_pixels: of a picture.
+
     Raises:
         DataError: no file can be read.
     """
-    files = sorted(find(path), key=lambda file: (split_in(file.stem) != "train", file))
+    files = sorted(files, key=lambda file: (split_in(file.stem) != "train", file))
     root = _root(path)
     reader = _Reader(root, ImageIndex(root), max_pixels)
     failures: list[DataError] = []
@@ -149,7 +154,7 @@ class _Reader:
         if box is None:
             return f"Its bbox is {given!r}, expected four numbers [x, y, width, height]."
         x, y, width, height = box
-        number = name if isinstance(name, int) else len(marked[image].rows)
+        number = name if isinstance(name, int) and 0 <= name < 2**63 else len(marked[image].rows)
         corners = (x, y, x + width, y + height)
         marked[image].add(corners, categories[category], bool(annotation.get("iscrowd")), number)
         return ""
@@ -199,6 +204,10 @@ def _parse(file: Path) -> Mapping[str, Any]:
         raise DataError(
             f"{file}, line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}.",
             hint="The file may be cut off; copy or export it again.",
+        ) from error
+    except ValueError as error:
+        raise DataError(
+            f"{file} is not valid JSON: {error}.", hint="Mend that number, or export it again."
         ) from error
     except RecursionError as error:
         raise DataError(

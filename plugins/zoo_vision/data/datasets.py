@@ -21,15 +21,17 @@ from zoo import (
     DatasetInfo,
     Examples,
     Finding,
+    GroupedSplits,
+    copy_findings,
+    limited_findings,
     nearest,
     object_column,
     setting,
 )
 from zoo_vision.data import checks, formats, video
 from zoo_vision.data.annotations import Annotations
-from zoo_vision.data.duplicates import clusters, near_copies
-from zoo_vision.data.loading import Loaded, fingerprint, load
-from zoo_vision.data.splits import named_groups, split
+from zoo_vision.data.duplicates import near_copies
+from zoo_vision.data.loading import Loaded, content_of, load
 from zoo_vision.images import MAX_PIXELS
 
 _FOLDER = "vision"
@@ -40,7 +42,7 @@ _FILES = ("unreadable-image", "broken-labels", "missing-", "wrong-suffix")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Boxes(Dataset):
+class Boxes(Dataset, GroupedSplits):
     """Pictures with boxes in COCO, Pascal VOC or YOLO format, or of TFDS.
 
     An example has `id`; `image`, a :class:`zoo_vision.images.Picture`; `width` and `height`
@@ -56,17 +58,6 @@ class Boxes(Dataset):
     )
     rename: dict[str, str] = setting(
         {}, 'New names of classes, such as {van = "car"}; an empty one leaves the class out.'
-    )
-    validation: float = setting(
-        0.15, "Share for validation where no official list says.", minimum=0.01, maximum=0.9
-    )
-    test: float = setting(
-        0.15, "Share for test where no official list says.", minimum=0.01, maximum=0.9
-    )
-    group: str = setting(
-        "",
-        "Regular expression for what, in a picture's name, must not be in two random splits: "
-        "a patient, video or place.",
     )
     voc_offset: float = setting(
         0.0,
@@ -98,8 +89,7 @@ class Boxes(Dataset):
         try:
             findings = self._split(labelled, seed).findings
         except DataError as error:
-            unusable = Finding("error", "unusable", error.message, self.path, error.hint)
-            findings = [*labelled.findings, unusable]
+            findings = [*labelled.findings, Finding.unusable(error, self.path)]
         return _shortened(findings, 50 * _SHOWN)
 
     def read(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
@@ -138,14 +128,12 @@ class Boxes(Dataset):
         )
         if self.group:
             columns = loaded.examples.columns
-            columns["group"] = named_groups(columns["id"], self.group)
+            columns["group"] = self.group_names(columns["id"])
         return loaded
 
     def _read_labels(self, cache: Path) -> Loaded:
         """Read the examples to train on, before they are split."""
-        if not self.path:
-            raise DataError("No data are given.", hint="Say which: --data FOLDER or FILE.")
-        annotations = self._annotations(self.path, self.format, cache)
+        annotations = self._annotations(self.given_path, self.format, cache)
         loaded = self._loaded(annotations, cache)
         if not len(loaded.examples):
             raise _unusable(self.path, loaded.findings)
@@ -160,33 +148,20 @@ class Boxes(Dataset):
         return loaded
 
     def _split(self, loaded: Loaded, seed: int) -> Data:
-        groups, pairs = self._groups(loaded)
-        rows, notes = split(
-            loaded.official, groups, validation=self.validation, test=self.test, seed=seed
-        )
+        columns = loaded.examples.columns
+        groups = columns.get("group", np.arange(len(loaded.examples)))
+        copies = np.empty((0, 2), np.int64)
+        if loaded.thumbnails is not None:
+            copies = near_copies(loaded.thumbnails)
+        rows, notes = self.split(loaded.official, groups, copies, seed)
         splits = {name: Columns(loaded.examples[each]) for name, each in rows.items()}
         findings = [
             *loaded.findings,
             *notes,
-            *checks.copy_findings(pairs, loaded.examples.columns["id"], rows),
+            *copy_findings(copies, columns["id"], rows),
             *checks.split_findings(splits, loaded.classes),
         ]
         return Data(splits=splits, info=self._info(loaded, splits), findings=findings)
-
-    def _groups(self, loaded: Loaded) -> tuple[np.ndarray, np.ndarray]:
-        """Return the group of each example [n], and the pairs of near copies [pairs, 2].
-
-        Groups that near copies connect are one.
-        """
-        columns = loaded.examples.columns
-        count = len(loaded.examples)
-        pairs = np.empty((0, 2), np.int64)
-        if loaded.thumbnails is not None:
-            pairs = near_copies(loaded.thumbnails)
-        named = columns.get("group", np.arange(count))
-        _, first, group = np.unique(named, return_index=True, return_inverse=True)
-        same_name = np.stack([first[group], np.arange(count)], axis=1)
-        return clusters(np.concatenate([pairs, same_name]), count), pairs
 
     def _check_names(self, annotations: Annotations) -> None:
         """Raise `ConfigError` if a class to rename is not in the labels."""
@@ -206,7 +181,7 @@ class Boxes(Dataset):
         return DatasetInfo(
             name="pictures with boxes",
             source=self.path,
-            fingerprint=fingerprint(splits, classes),
+            fingerprint=content_of(splits, classes),
             counts={name: len(each) for name, each in splits.items()},
             classes={name: checks.boxes_by_class(each, classes) for name, each in splits.items()},
             facts={
@@ -238,4 +213,4 @@ def _shortened(findings: Sequence[Finding], shown: int) -> list[Finding]:
     """Shorten the list of findings about boxes and the like, not that about files."""
     of_files = [each for each in findings if each.code.startswith(_FILES)]
     others = [each for each in findings if not each.code.startswith(_FILES)]
-    return [*of_files, *checks.limited(others, shown)]
+    return [*of_files, *limited_findings(others, shown)]

@@ -11,7 +11,7 @@ and frames of a fixed camera, which share illumination and background, for copie
 from __future__ import annotations
 
 import numpy as np
-from scipy import fft, sparse
+from scipy import fft
 
 _BITS = 8
 """Bits, of 64, in which the hashes of candidates may differ."""
@@ -38,12 +38,6 @@ def near_copies(thumbnails: np.ndarray) -> np.ndarray:
     """
     pairs = _candidates(perceptual_hash(thumbnails))
     return pairs[_alike(thumbnails, pairs)]
-
-
-def clusters(pairs: np.ndarray, count: int) -> np.ndarray:
-    """Return int64 [count], equal for pictures that chains of pairs connect."""
-    links = sparse.coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), (count, count))
-    return sparse.csgraph.connected_components(links, directed=False)[1].astype(np.int64)
 
 
 def perceptual_hash(thumbnails: np.ndarray) -> np.ndarray:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
-from zoo import DataError
+from zoo import DataError, tfds_name
 from zoo_vision.data import coco, tfds_boxes, voc, yolo
 from zoo_vision.data.annotations import Annotations, Record, images_in, relative_name
 from zoo_vision.images import MAX_PIXELS, SUFFIXES, ImageFile
 
 Format = Literal["auto", "coco", "voc", "yolo", "images"]
 
-_FINDERS: Mapping[str, Callable[[Path], list[Path]]] = {
-    "coco": coco.find,
-    "voc": voc.find,
-    "yolo": yolo.find,
-}
+_FORMATS: Mapping[str, ModuleType] = {"coco": coco, "voc": voc, "yolo": yolo}
 _LOOKED_FOR = (
     "COCO: a .json file with images, annotations and categories, in the folder or one below; "
     "VOC: .xml files, in Annotations or beside the pictures; "
@@ -46,41 +43,40 @@ def read(
     Raises:
         DataError: there is nothing of this format, or labels of several formats.
     """
-    if path.startswith(tfds_boxes.PREFIX):
-        return tfds_boxes.read(path, cache, max_pixels=max_pixels)
+    if name := tfds_name(path):
+        return tfds_boxes.read(name, cache, max_pixels=max_pixels)
     place = Path(path).expanduser()
-    if format == "auto":
-        format = found_format(path)
-    elif format != "images" and not (place.exists() and _FINDERS[format](place)):
-        raise DataError(
-            f"{path} holds no {format.upper()} labels.", hint=f"Looked for {_LOOKED_FOR}."
-        )
-    if format == "coco":
-        return coco.read(place, max_pixels=max_pixels)
-    if format == "voc":
-        return voc.read(place, offset=voc_offset, max_pixels=max_pixels)
-    if format == "yolo":
-        return yolo.read(place, max_pixels=max_pixels)
-    return _bare_images(path, max_pixels)
-
-
-def found_format(path: str) -> Format:
-    """Return the format in which a path is labelled; `images` if it is not.
-
-    Raises:
-        DataError: there is nothing, or labels of several formats.
-    """
-    place = Path(path).expanduser()
-    if not place.exists() or place.suffix.lower() in SUFFIXES:
-        return "images"
-    found = {name: files for name, find in _FINDERS.items() if (files := find(place))}
+    found = _label_files(place, format)
+    if not found:
+        return _bare_images(path, max_pixels)
     if len(found) > 1:
         seen = ", ".join(f"{name} ({files[0]})" for name, files in found.items())
         raise DataError(
             f"{path} holds labels of several formats: {seen}.",
             hint=f"Choose one: --set data.format={next(iter(found))}",
         )
-    return next(iter(found), "images")  # type: ignore[arg-type]
+    ((name, files),) = found.items()
+    options = {"offset": voc_offset} if name == "voc" else {}
+    return _FORMATS[name].read(place, files, max_pixels=max_pixels, **options)
+
+
+def _label_files(place: Path, format: Format) -> dict[str, list[Path]]:
+    """Return the label files of each format that a path has, or of the one that was chosen.
+
+    Raises:
+        DataError: there are none of the chosen format.
+    """
+    if format == "images":
+        return {}
+    if format != "auto":
+        if place.exists() and (files := _FORMATS[format].find(place)):
+            return {format: files}
+        raise DataError(
+            f"{place} holds no {format.upper()} labels.", hint=f"Looked for {_LOOKED_FOR}."
+        )
+    if not place.exists() or place.suffix.lower() in SUFFIXES:
+        return {}
+    return {name: files for name, each in _FORMATS.items() if (files := each.find(place))}
 
 
 def no_labels(path: str) -> DataError:

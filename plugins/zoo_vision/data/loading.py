@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo import Columns, Finding, object_column, publish_file
+from zoo import Columns, Finding, fingerprint, object_column, publish_file
 from zoo_vision.data.annotations import Annotations, Objects, Record
 from zoo_vision.geometry import clip, iou
 from zoo_vision.images import (
@@ -119,20 +118,17 @@ def load(
     )
 
 
-def fingerprint(splits: Mapping[str, Columns], classes: Sequence[str]) -> str:
+def content_of(splits: Mapping[str, Columns], classes: Sequence[str]) -> str:
     """Return a hash of what is in each split; of pictures, their names and sizes in bytes."""
-    digest = hashlib.sha256(json.dumps(list(classes)).encode())
+    parts: list[Any] = [list(classes)]
     for name, examples in splits.items():
         columns = examples.columns
-        order = np.argsort(columns["id"].astype(str), kind="stable")
-        for row in order:
+        for row in np.argsort(columns["id"].astype(str), kind="stable"):
             picture = columns["image"][row]
             size = picture.path.stat().st_size if isinstance(picture, ImageFile) else 0
-            digest.update(f"{name} {columns['id'][row]} {size}".encode())
-            for part in ("boxes", "crowd"):
-                digest.update(columns[part][row].tobytes())
-            digest.update(json.dumps(columns["classes"][row].tolist()).encode())
-    return digest.hexdigest()[:20]
+            parts.append([name, str(columns["id"][row]), size, columns["classes"][row].tolist()])
+            parts += [columns["boxes"][row], columns["crowd"][row]]
+    return fingerprint(*parts)
 
 
 # Pictures --------------------------------------------------------------------------------
@@ -193,13 +189,13 @@ def _decode(picture: Picture) -> tuple[Look, np.ndarray]:
 
 def _stamp(pictures: Sequence[Picture]) -> str:
     """Return a hash that changes when a file does."""
-    digest = hashlib.sha256()
+    parts = []
     for picture in pictures:
-        digest.update(repr(picture).encode())
+        parts.append(repr(picture))
         if isinstance(picture, ImageFile) and picture.path.exists():
             about = picture.path.stat()
-            digest.update(f"{about.st_size} {about.st_mtime_ns} {about.st_mode}".encode())
-    return digest.hexdigest()[:20]
+            parts.append(f"{about.st_size} {about.st_mtime_ns} {about.st_mode}")
+    return fingerprint(parts)
 
 
 def _image_findings(record: Record, look: Look) -> Iterator[Finding]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from zoo import DataError, Finding, publish_file, tfds_builder
+from zoo import DataError, Finding, publish_file, tfds_builder, tfds_fingerprint
 from zoo_vision.data.annotations import Annotations, Gathered, Objects, Record
 from zoo_vision.images import MAX_PIXELS, EncodedImage
 
-PREFIX = "tfds:"
 _LABELS = ("label", "category", "class", "type")
 _CROWDS = ("is_crowd", "is_difficult", "iscrowd", "difficult")
 _SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
@@ -72,11 +71,11 @@ class TfdsImage(EncodedImage):
         return io.BytesIO(self.source[self.row][self.image])
 
 
-def read(path: str, cache: Path, *, max_pixels: int = MAX_PIXELS) -> Annotations:
+def read(name: str, cache: Path, *, max_pixels: int = MAX_PIXELS) -> Annotations:
     """Read a TFDS dataset.
 
     Args:
-        path: `tfds:NAME`, where NAME may have a configuration and version.
+        name: of the dataset, perhaps with configuration and version.
         cache: a folder; pictures of datasets without random access are copied there.
         max_pixels: of a picture.
 
@@ -84,7 +83,6 @@ def read(path: str, cache: Path, *, max_pixels: int = MAX_PIXELS) -> Annotations
         DataError: there is no such dataset, it has no boxes, or it is not here and may not
             be fetched.
     """
-    name = path.removeprefix(PREFIX)
     builder = tfds_builder(name)
     fields = _fields(builder.info.features, name)
     records: list[Record] = []
@@ -94,7 +92,7 @@ def read(path: str, cache: Path, *, max_pixels: int = MAX_PIXELS) -> Annotations
         found = list(examples.records())
         if not any(len(each.objects.boxes) for each in found if each.objects):
             problem = f"The split {split} has no boxes at all, so it is left out."
-            findings.append(Finding("note", "unlabelled-split", problem, path))
+            findings.append(Finding("note", "unlabelled-split", problem, name))
             continue
         records += found
     return Annotations("tfds", fields.classes, records, findings)
@@ -159,7 +157,7 @@ class _Examples:
             picture=TfdsImage(name, source, row, self.fields.image, self.max_pixels),
             objects=self._objects(example[self.fields.objects]),
             split=_SPLITS.get(self.split, ""),
-            labels=f"{PREFIX}{self.builder.info.name} {name}",
+            labels=f"{self.builder.info.name} {name}",
         )
 
     def _objects(self, objects: Mapping[str, Any]) -> Objects:
@@ -170,11 +168,14 @@ class _Examples:
             gathered.add((left, top, right, bottom), place, crowd, number + 1)
         return gathered.objects()
 
+    @cached_property
+    def _folder(self) -> Path:
+        """Where pictures are copied to."""
+        return self.cache / f"tfds-{tfds_fingerprint(self.builder)}" / self.split
+
     def _copy(self, row: int, content: bytes) -> Path:
         """Copy an encoded picture to a file, unless that was done before."""
-        about = f"{self.builder.info.full_name} {self.builder.data_dir} {self.builder.info.as_json}"
-        folder = self.cache / f"tfds-{hashlib.sha256(about.encode()).hexdigest()[:20]}" / self.split
-        copy = folder / f"{row:07d}"
+        copy = self._folder / f"{row:07d}"
         if not copy.exists() or copy.stat().st_size != len(content):
             with publish_file(copy) as temporary:
                 temporary.write_bytes(content)

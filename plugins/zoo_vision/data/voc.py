@@ -8,7 +8,7 @@ stand unless an offset is given.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from xml.parsers import expat
@@ -24,6 +24,7 @@ from zoo_vision.data.annotations import (
     files_in,
     finite_box,
     images_in,
+    read_bytes,
     read_text,
     relative_name,
     split_of,
@@ -42,14 +43,17 @@ def find(path: Path) -> list[Path]:
     return [file for file in files if file.parent.name.lower() == "annotations"] or files
 
 
-def read(path: Path, *, offset: float = 0, max_pixels: int = MAX_PIXELS) -> Annotations:
-    """Read the VOC files that :func:`find` finds.
+def read(
+    path: Path, files: Sequence[Path], *, offset: float = 0, max_pixels: int = MAX_PIXELS
+) -> Annotations:
+    """Read VOC files.
 
     Where `ImageSets/Main` lists pictures, those not listed are left out. Otherwise the split
     is that which a folder is named after, if any. Regions marked `difficult` are crowds.
 
     Args:
         path: a folder, or one XML file.
+        files: what :func:`find` found there.
         offset: what is taken off xmin and ymin; 1 for files that count pixels from 1 and
             include the last, as the original does.
         max_pixels: of a picture.
@@ -60,7 +64,7 @@ def read(path: Path, *, offset: float = 0, max_pixels: int = MAX_PIXELS) -> Anno
     classes = Places()
     records: list[Record] = []
     findings: list[Finding] = []
-    files = [file for file in find(path) if not lists or file.stem in lists]
+    files = [file for file in files if not lists or file.stem in lists]
     for file, parsed in zip(files, in_threads(_parse, files), strict=True):
         if isinstance(parsed, Finding):
             findings.append(parsed)
@@ -135,6 +139,8 @@ def _elements(file: Path) -> tuple[ET.Element, Mapping[ET.Element, int]]:
     """
     builder, lines = ET.TreeBuilder(), {}
     parser = expat.ParserCreate()
+    # Labels need no entities; a few that name one another grow beyond any memory.
+    parser.EntityDeclHandler = _refuse_entity
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         lines[builder.start(tag, attributes)] = parser.CurrentLineNumber
@@ -143,14 +149,7 @@ def _elements(file: Path) -> tuple[ET.Element, Mapping[ET.Element, int]]:
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
     try:
-        content = file.read_bytes()
-        if not content.strip():
-            raise DataError(f"{file} is empty.", hint="Copy or export it again.")
-        parser.Parse(content, True)
-    except OSError as error:
-        raise DataError(
-            f"{file} cannot be read: {error.strerror}.", hint="Check its permissions and its disk."
-        ) from error
+        parser.Parse(read_bytes(file), True)
     except (expat.ExpatError, LookupError, ValueError) as error:
         line = getattr(error, "lineno", 1)
         raise DataError(
@@ -163,6 +162,10 @@ def _elements(file: Path) -> tuple[ET.Element, Mapping[ET.Element, int]]:
             hint="Expected <annotation>. Remove the file if it holds no labels.",
         )
     return root, lines
+
+
+def _refuse_entity(name: str, *_: object) -> None:
+    raise ValueError(f"it declares the entity {name!r}, which labels have no use for")
 
 
 def _size(root: ET.Element) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ picture without a text file has no objects.
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ from zoo_vision.data.annotations import (
 from zoo_vision.images import MAX_PIXELS, SUFFIXES, ImageFile, in_threads
 
 _YAML = (".yaml", ".yml")
+_MOST_CLASSES = 100_000
 _KEYS = {"train": "train", "val": "validation", "valid": "validation", "test": "test"}
 _NO_LABELS = ("classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt", "readme.txt")
 _FAR_OUTSIDE = 2.0
@@ -48,26 +50,27 @@ def find(path: Path) -> list[Path]:
     return described or [file for file in _text_files(path) if _labels_an_image(file)]
 
 
-def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> Annotations:
+def read(path: Path, files: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> Annotations:
     """Read a YOLO dataset.
 
     Args:
         path: a YAML file with `names` and `train`, `val`, `test`; a folder with one; or a
             folder of pictures with text files in `labels` folders or beside them.
+        files: what :func:`find` found there.
         max_pixels: of a picture.
 
     Raises:
         DataError: there is no class or no picture, or the YAML file cannot be read.
     """
-    found = find(path)
-    described = bool(found) and found[0].suffix.lower() in _YAML
-    if described and len(found) > 1:
+    described = files[0].suffix.lower() in _YAML
+    if described and len(files) > 1:
         raise DataError(
-            f"{path} has several data files: {', '.join(file.name for file in found)}.",
-            hint=f"Choose one: --data {found[0]}",
+            f"{path} has several data files: {', '.join(file.name for file in files)}.",
+            hint=f"Choose one: --data {files[0]}",
         )
     root = path if path.is_dir() else path.parent
-    names, images, findings = _described(found[0]) if described else _bare(root)
+    names, images, findings = _described(files[0]) if described else _bare(root)
+    findings += _outside(files[0], [image for image, _ in images])
     root = _common_root(root, [image for image, _ in images])
     labels = [_label_file(image) for image, _ in images]
     records = []
@@ -105,9 +108,23 @@ def _describes_data(file: Path) -> bool:
     return "names" in content or "nc" in content
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """Makes plain values alone, and no aliases, a few of which make a value without end."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.constructor.ConstructorError(None, None, "aliases are not read", mark)
+        return super().compose_node(parent, index)
+
+
 def _yaml(file: Path) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load(read_text(file))
+        content = yaml.load(read_text(file), _PlainLoader)
+    except RecursionError as error:
+        raise DataError(
+            f"{file} is nested too deeply for a YOLO dataset.", hint="Give the dataset's own file."
+        ) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -128,7 +145,7 @@ def _described(file: Path) -> tuple[list[str], list[tuple[Path, str]], list[Find
     findings = []
     for key, split in _KEYS.items():
         entries = content.get(key) or []
-        for entry in [entries] if isinstance(entries, str) else entries:
+        for entry in entries if isinstance(entries, list) else [entries]:
             listed = _images_of(base, str(entry))
             images += [(image, split) for image in listed]
             if not listed:
@@ -146,13 +163,20 @@ def _names(content: Mapping[str, Any], file: Path) -> list[str]:
     if isinstance(names, list):
         return [str(name) for name in names]
     if isinstance(names, dict) and all(isinstance(key, int) and key >= 0 for key in names):
-        return [str(names.get(number, number)) for number in range(max(names, default=-1) + 1)]
-    if names is None and isinstance(content.get("nc"), int):
-        return [str(number) for number in range(content["nc"])]
-    raise DataError(
-        f"{file}: `names` is {names!r}, expected a list of class names or a table by number.",
-        hint="For example: names: [cat, dog]",
-    )
+        count = max(names, default=-1) + 1
+    elif names is None and isinstance(content.get("nc"), int):
+        names, count = {}, content["nc"]
+    else:
+        raise DataError(
+            f"{file}: `names` is {names!r}, expected a list of class names or a table by number.",
+            hint="For example: names: [cat, dog]",
+        )
+    if count > _MOST_CLASSES:
+        raise DataError(
+            f"{file} has {count:,} classes, expected at most {_MOST_CLASSES:,}.",
+            hint="Mend the highest number in `names`, or `nc`.",
+        )
+    return [str(names.get(number, number)) for number in range(count)]
 
 
 def _base(file: Path, path: Any) -> Path:
@@ -191,6 +215,21 @@ def _bare(root: Path) -> tuple[list[str], list[tuple[Path, str]], list[Finding]]
     names = [line.strip() for file in lists[:1] for line in read_text(file).splitlines()]
     images = [(image, split_of(image, root)) for image in images_in(root)]
     return [name for name in names if name], images, []
+
+
+def _outside(file: Path, images: Sequence[Path]) -> list[Finding]:
+    """Say if the data file leads to pictures far from itself: it may come from a stranger."""
+    near = Path(os.path.normpath(file.parent.absolute().parent))
+    far = [
+        image
+        for image in images
+        if not Path(os.path.normpath(image.absolute())).is_relative_to(near)
+    ]
+    if not far:
+        return []
+    problem = f"It names {len(far):,} pictures outside {near}, such as {far[0]}."
+    hint = "If you do not know where the file comes from, look at what it names."
+    return [Finding("warning", "outside-folder", problem, str(file), hint)]
 
 
 def _common_root(root: Path, images: Sequence[Path]) -> Path:
@@ -259,8 +298,9 @@ def _object(words: Sequence[str], classes: int) -> tuple[int, list[float]]:
     place, shape = values[0], values[1:]
     if not np.isfinite(values).all() or place != int(place) or place < 0:
         raise ValueError(f"The class is {words[0]}, expected a whole number, and finite shares")
-    if classes and place >= classes:
-        raise ValueError(f"The class is {int(place)}, but only 0 to {classes - 1} have a name")
+    if place >= (classes or _MOST_CLASSES):
+        named = f"only 0 to {classes - 1} have a name" if classes else "that is too high a number"
+        raise ValueError(f"The class is {words[0]}, but {named}")
     if np.abs(shape).max() > _FAR_OUTSIDE:
         raise ValueError("The box is not given as shares of width and height, from 0 to 1")
     if len(shape) == 4:

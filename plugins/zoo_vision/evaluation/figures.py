@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -207,15 +204,16 @@ def error_gallery(
     unreadable: set[str] = set()
     sections = []
     for kind, group in groups.items():
-        cells = []
+        images, labels = [], []
         for mistake in sorted(group, key=lambda mistake: -mistake.cost):
             image = _read(truth, mistake.image, unreadable)
             if image is not None:
-                text = f"{_description(mistake, classes)} · {truth['id'][mistake.image]}"
-                cells.append(_cell(_crop(image, mistake), text))
-            if len(cells) == most:
+                images.append(_crop(image, mistake))
+                labels.append(f"{_description(mistake, classes)} · {truth['id'][mistake.image]}")
+            if len(images) == most:
                 break
-        sections.append(f"<h4>{KINDS[kind]}: {len(group):,}</h4>{_grid(cells)}")
+        shown = zoo.charts.images_html(images, labels)
+        sections.append(f"<h4>{KINDS[kind]}: {len(group):,}</h4>{shown}")
     return zoo.Figure(
         "Costliest mistakes",
         "The surest false detections and the rarest classes missed, of each kind. The true box"
@@ -233,7 +231,7 @@ def examples(
 ) -> zoo.Figure:
     """Show what is detected in some pictures, taken at even distances."""
     unreadable: set[str] = set()
-    cells = []
+    images, captions = [], []
     for row in np.unique(np.linspace(0, len(truth["id"]) - 1, most).round().astype(int)).tolist():
         image = _read(truth, row, unreadable)
         if image is None:
@@ -241,19 +239,21 @@ def examples(
         shown = predictions["scores"][row] >= threshold
         labels = predictions["classes"][row][shown]
         small, scale = _shrunk(image, _EXAMPLE)
-        drawn = draw_boxes(
-            small,
-            predictions["boxes"][row][shown] * scale,
-            [classes[label] for label in labels],
-            labels,
-            scores=predictions["scores"][row][shown],
+        images.append(
+            draw_boxes(
+                small,
+                predictions["boxes"][row][shown] * scale,
+                [classes[label] for label in labels],
+                labels,
+                scores=predictions["scores"][row][shown],
+            )
         )
         found, there = len(labels), int(np.count_nonzero(~truth["crowd"][row]))
-        cells.append(_cell(drawn, f"{found} detected, {there} true · {truth['id'][row]}"))
+        captions.append(f"{found} detected, {there} true · {truth['id'][row]}")
     return zoo.Figure(
         "Examples",
         f"Detections with a score of {threshold:.2f} or more." + _left_out(unreadable),
-        _grid(cells, column="18rem"),
+        zoo.charts.images_html(images, captions, column="18rem"),
     )
 
 
@@ -322,22 +322,3 @@ def _shrunk(
     size = max(1, round(width * scale)), max(1, round(height * scale))
     resized = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
     return np.asarray(resized), np.tile([size[0] / width, size[1] / height], 2)
-
-
-def _cell(image: np.ndarray, text: str) -> str:
-    """Return a picture with a line under it, as HTML; JPEG, which keeps reports small."""
-    data = io.BytesIO()
-    Image.fromarray(image).save(data, "JPEG", quality=80)
-    words = html.escape(text)
-    return (
-        f'<figure><img alt="{words}" style="display: block; width: 100%; height: auto"'
-        f' src="data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}">'
-        f"<figcaption>{words}</figcaption></figure>"
-    )
-
-
-def _grid(cells: Iterable[str], *, column: str = "10rem") -> str:
-    """Return pictures side by side, each column at least so wide."""
-    columns = f"repeat(auto-fill, minmax({column}, 1fr))"
-    style = f"display: grid; gap: 1rem; grid-template-columns: {columns}"
-    return f'<div class="zoo-images" style="{style}">{"".join(cells)}</div>'

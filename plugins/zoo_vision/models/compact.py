@@ -9,7 +9,6 @@ place of depthwise convolutions, concatenations and smooth activations.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -17,13 +16,10 @@ import keras
 from keras import layers
 
 import zoo
-from zoo_vision.models.dense import STRIDES, DistancesToBoxes, grid
+from zoo_vision.geometry import canvas_of
+from zoo_vision.models.dense import BINS, STRIDES, DistancesToBoxes, grid, rare
 from zoo_vision.models.layers import FusedBatchNormalization
-from zoo_vision.models.transfer import Detector, Patterns
-from zoo_vision.spaces import canvas_of, classes_of
 from zoo_vision.training.losses import DenseLoss
-
-_BINS = 16
 
 
 class _Size(NamedTuple):
@@ -42,7 +38,7 @@ _SIZES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compact(Detector):
+class Compact(zoo.Model):
     """A one-stage, anchor-free detector of full convolutions."""
 
     part_patterns: ClassVar[tuple[tuple[str, str], ...]] = (
@@ -51,13 +47,13 @@ class Compact(Detector):
         ("neck", "neck.*"),
         ("head", "head.*"),
     )
-    class_patterns: ClassVar[Patterns] = ("head.class*",)
+    class_patterns: ClassVar[tuple[str, ...]] = ("head.class*",)
 
     size: Literal["nano", "small", "medium"] = zoo.setting("nano", "How wide and deep it is.")
 
     def build(self, space: zoo.Space) -> keras.Model:
         height, width = canvas_of(space)
-        classes = len(classes_of(space))
+        classes = len(space.classes)
         size = _SIZES[self.size]
         image = keras.Input((height, width, 3), dtype=space.inputs["image"].dtype, name="image")
         x = layers.Rescaling(1 / 255, name="rescale")(image)
@@ -67,7 +63,7 @@ class Compact(Detector):
 
     def loss(self, space: zoo.Space) -> DenseLoss:
         height, width = canvas_of(space)
-        return DenseLoss(space, *grid(height, width, STRIDES), bins=_BINS)
+        return DenseLoss(space, *grid(height, width, STRIDES), bins=BINS)
 
 
 def _convolve(x: Any, channels: int, name: str, *, kernel: int = 3, stride: int = 1) -> Any:
@@ -142,17 +138,16 @@ def _head(features: list[Any], height: int, width: int, classes: int, channels: 
     distances, logits = [], []
     for number, x in enumerate(features):
         stride = STRIDES[number]
-        # So few places hold an object that at first no place should seem to.
-        rarity = math.log(5 / classes / (height / stride * width / stride))
+        rarity = rare(classes, height / stride * width / stride)
         place = _unit(x, channels, f"head.place{number}")
-        place = _predict(place, 4 * _BINS, 1.0, f"head.distance{number}")
+        place = _predict(place, 4 * BINS, 1.0, f"head.distance{number}")
         kind = _unit(x, channels, f"head.kind{number}")
         kind = _predict(kind, classes, rarity, f"head.class{number}")
-        distances.append(layers.Reshape((-1, 4 * _BINS), name=f"head.flat{number}")(place))
+        distances.append(layers.Reshape((-1, 4 * BINS), name=f"head.flat{number}")(place))
         logits.append(layers.Reshape((-1, classes), name=f"head.flat_class{number}")(kind))
     distances = layers.Concatenate(axis=1, dtype="float32", name="head.distances")(distances)
     logits = layers.Concatenate(axis=1, dtype="float32", name="head.classes")(logits)
-    boxes = DistancesToBoxes(height, width, STRIDES, _BINS, name="head.boxes")(distances)
+    boxes = DistancesToBoxes(height, width, STRIDES, BINS, name="head.boxes")(distances)
     return layers.Concatenate(dtype="float32", name="detections")([boxes, logits, distances])
 
 

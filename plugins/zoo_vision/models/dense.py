@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,14 @@ from keras import ops
 
 STRIDES = (8, 16, 32)
 """Pixels between two points of each level of a feature pyramid."""
+
+BINS = 16
+"""Strides, from 0 on, that the distance to a side is a distribution over."""
+
+
+def rare(classes: int, places: float) -> float:
+    """Return the logit with which class heads begin: so few places hold an object at all."""
+    return math.log(5 / classes / places)
 
 
 def grid(height: int, width: int, strides: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -14,8 +14,8 @@ import numpy as np
 from keras import ops
 
 import zoo
-from zoo_vision.models.transfer import Detector, Patterns, copy_preset, reading_preset
-from zoo_vision.spaces import canvas_of, classes_of
+from zoo_vision.geometry import canvas_of
+from zoo_vision.models.dense import rare
 from zoo_vision.training.losses import DenseLoss
 from zoo_vision.training.set_loss import SetLoss
 
@@ -63,34 +63,40 @@ class ScalePixels(keras.layers.Layer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HubDetector(Detector):
+class HubDetector(zoo.Model):
     """What the detectors of Keras Hub share: how they start from its presets.
 
     Class attributes:
         task: the detector's class in Keras Hub.
+        encoder: the class of its image encoder.
         class_dependent: paths of a preset's weights whose shapes depend on its classes.
     """
 
     task: ClassVar[type[keras_hub.models.ObjectDetector]]
-    class_dependent: ClassVar[Patterns]
+    encoder: ClassVar[type[keras_hub.models.Backbone]]
+    class_dependent: ClassVar[tuple[str, ...]]
+
+    def presets(self) -> Mapping[str, str]:
+        """Return the detectors of the architecture, and the image encoders they may have."""
+        return zoo.hub_presets(self.task, self.encoder)
 
     def load_preset(self, handle: str, model: keras.Model) -> None:
         """Start from a detector of Keras Hub, or from its image encoder alone.
 
         Args:
-            handle: a preset's name, a `kaggle://` or `hf://` address, or a preset folder.
+            handle: a name in :meth:`presets`, a `kaggle://` or `hf://` address, or a folder.
             model: what :meth:`build` returned.
 
         Raises:
             ConfigError: there is no such preset, it cannot be reached, or is of another size.
         """
-        with reading_preset(handle):
-            source = keras_hub.models.Backbone.from_preset(handle)
+        with zoo.preset(handle, self.presets()) as folder:
+            source = keras_hub.models.Backbone.from_preset(str(folder))
             converter = None
             if isinstance(source, self.task.backbone_cls):
-                source = self.task.from_preset(handle)
+                source = self.task.from_preset(str(folder))
                 converter = getattr(source.preprocessor, "image_converter", None)
-        copy_preset(handle, self.weights_by_path(source), model, self.class_dependent)
+        zoo.copy_preset(handle, self.weights_by_path(source), model, self.class_dependent)
         if converter is not None:
             pixels = model.get_layer("pixels")
             pixels.scale.assign(_per_channel(converter.scale, 1.0))
@@ -183,6 +189,7 @@ class RetinaNet(HubDetector):
     )
 
     task: ClassVar = keras_hub.models.RetinaNetObjectDetector
+    encoder: ClassVar = keras_hub.models.ResNetBackbone
     part_patterns: ClassVar = (
         ("stem", "conv1_*"),
         *((f"backbone{stack + 1}", f"stack{stack}_*") for stack in range(4)),
@@ -202,7 +209,7 @@ class RetinaNet(HubDetector):
             (-np.array(_IMAGENET_MEAN) / deviation).tolist(),
             name="pixels",
         )
-        network = self._network(height, width, len(classes_of(space)))
+        network = self._network(height, width, len(space.classes))
         raw = network(pixels(image))
         _start_heads(network, places=raw["cls_logits"].shape[1])
         boxes = DeltasToBoxes(height, width, name="boxes")(raw["bbox_regression"])
@@ -259,8 +266,8 @@ def _start_heads(network: keras.Model, places: int) -> None:
             last = keras.initializers.RandomNormal(stddev=0.001)
             start = last if name.startswith("logits") else keras.initializers.HeNormal()
         else:
-            rare = weight.path == "classification_head/logits_layer/bias"
-            start = keras.initializers.Constant(math.log(5 / classes / places) if rare else 0.0)
+            of_class = weight.path == "classification_head/logits_layer/bias"
+            start = keras.initializers.Constant(rare(classes, places) if of_class else 0.0)
         weight.assign(start(weight.shape))
 
 
@@ -341,6 +348,7 @@ class DFine(HubDetector):
     )
 
     task: ClassVar = keras_hub.models.DFineObjectDetector
+    encoder: ClassVar = keras_hub.models.HGNetV2Backbone
     part_patterns: ClassVar = (
         ("stem", "hgnet_embedder/*"),
         *((f"backbone{stage + 1}", f"hgnet_encoder/*_stage_{stage}/*") for stage in range(4)),
@@ -360,7 +368,7 @@ class DFine(HubDetector):
         height, width = canvas_of(space)
         image = keras.Input((height, width, 3), dtype="uint8", name="image")
         pixels = ScalePixels([1 / 255] * 3, [0.0] * 3, name="pixels")
-        raw = self._network(height, width, len(classes_of(space)))(pixels(image))
+        raw = self._network(height, width, len(space.classes))(pixels(image))
         detections = QueriesToBoxes(height, width, name="detections")(
             [
                 raw["intermediate_logits"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,13 +10,10 @@ import keras
 import keras_cv
 
 import zoo
-from zoo_vision.models.dense import STRIDES, DistancesToBoxes, grid
+from zoo_vision.geometry import canvas_of
+from zoo_vision.models.dense import BINS, STRIDES, DistancesToBoxes, grid, rare
 from zoo_vision.models.layers import FusedBatchNormalization
-from zoo_vision.models.transfer import Detector, copy_preset, reading_preset
-from zoo_vision.spaces import canvas_of, classes_of
 from zoo_vision.training.losses import DenseLoss
-
-_BINS = 16
 
 # Size: channels of the stacks, blocks in each, blocks in each step of the neck.
 _SIZES = {
@@ -29,7 +26,7 @@ _SIZES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class YOLOv8(Detector):
+class YOLOv8(zoo.Model):
     """YOLOv8, a dense detector without anchors.
 
     Presets are those of KerasCV: backbones such as `yolo_v8_xs_backbone_coco`, and the
@@ -55,37 +52,42 @@ class YOLOv8(Detector):
         """
         height, width = canvas_of(space)
         image = keras.Input((height, width, 3), dtype="uint8", name="image")
-        network = self._network(height, width, len(classes_of(space)))
+        network = self._network(height, width, len(space.classes))
         _start_biases(network, height, width)
         pixels = keras.layers.Rescaling(1 / 255, dtype="float32", name="pixels")(image)
         distances, logits = (
             keras.layers.Concatenate(axis=1, dtype="float32", name=name)(levels)
             for name, levels in zip(("distances", "logits"), network(pixels), strict=True)
         )
-        boxes = DistancesToBoxes(height, width, STRIDES, _BINS, name="boxes")(distances)
+        boxes = DistancesToBoxes(height, width, STRIDES, BINS, name="boxes")(distances)
         join = keras.layers.Concatenate(dtype="float32", name="detections")
         return keras.Model(image, join([boxes, logits, distances]), name="yolov8")
 
     def loss(self, space: zoo.Space) -> keras.losses.Loss:
         """Return the loss of dense detectors, at this model's points."""
         height, width = canvas_of(space)
-        return DenseLoss(space, *grid(height, width, STRIDES), bins=_BINS)
+        return DenseLoss(space, *grid(height, width, STRIDES), bins=BINS)
+
+    def presets(self) -> Mapping[str, str]:
+        """Return the backbones and the detector that KerasCV has."""
+        found = zoo.hub_presets(keras_cv.models.YOLOV8Detector)
+        return {name: at for name, at in found.items() if name.startswith("yolo_v8_")}
 
     def load_preset(self, handle: str, model: keras.Model) -> None:
         """Start from a backbone or detector of KerasCV.
 
         Args:
-            handle: a KerasCV preset's name, a `kaggle://` address or a preset folder, with
+            handle: a name in :meth:`presets`, a `kaggle://` address or a preset folder, with
                 `config.json` and `model.weights.h5`.
             model: what :meth:`build` returned.
 
         Raises:
             ConfigError: there is no such preset, it cannot be reached, or is of another size.
         """
-        with reading_preset(handle):
-            source = _read_preset(handle)
+        with zoo.preset(handle, self.presets()) as folder:
+            source = _read_preset(str(folder))
         weights = {weight.path: weight for weight in source.weights}
-        copy_preset(handle, weights, model, ("yolo_v8_head_?_class_*",))
+        zoo.copy_preset(handle, weights, model, ("yolo_v8_head_?_class_*",))
 
     def _network(self, height: int, width: int, classes: int) -> keras.Model:
         """Return KerasCV's detector up to its logits: per level, of distances and classes."""
@@ -119,14 +121,12 @@ def _with_fused_norm(layer: keras.Layer) -> keras.Layer:
     return fused.from_config(layer.get_config())
 
 
-def _read_preset(handle: str) -> keras.Model:
-    """Return the backbone or the detector of that name."""
-    if "kaggle_handle" in keras_cv.models.YOLOV8Backbone.presets.get(handle, {}):
-        return keras_cv.models.YOLOV8Backbone.from_preset(handle)
+def _read_preset(folder: str) -> keras.Model:
+    """Return the backbone or the detector in that folder."""
     try:
-        return keras_cv.models.YOLOV8Detector.from_preset(handle)
+        return keras_cv.models.YOLOV8Detector.from_preset(folder)
     except (TypeError, ValueError):
-        return keras_cv.models.YOLOV8Backbone.from_preset(handle)
+        return keras_cv.models.YOLOV8Backbone.from_preset(folder)
 
 
 def _start_biases(network: keras.Model, height: int, width: int) -> None:
@@ -138,5 +138,5 @@ def _start_biases(network: keras.Model, height: int, width: int) -> None:
     for level, stride in enumerate(STRIDES, start=1):
         bias = network.get_layer(f"yolo_v8_head_{level}_class_3_conv").bias
         points = height * width / stride**2
-        bias.assign(keras.ops.full(bias.shape, math.log(5 / bias.shape[0] / points)))
-        network.get_layer(f"yolo_v8_head_{level}_box_3_conv").bias.assign([1.0] * 4 * _BINS)
+        bias.assign(keras.ops.full(bias.shape, rare(bias.shape[0], points)))
+        network.get_layer(f"yolo_v8_head_{level}_box_3_conv").bias.assign([1.0] * 4 * BINS)

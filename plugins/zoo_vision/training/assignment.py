@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from zoo_vision.training.overlaps import iou
+
 _EPSILON = 1e-9
 
 
@@ -49,7 +51,7 @@ def assign(
         overlap_power: weight of the overlap, beta in the paper.
     """
     corners, labels = truth[..., :4], ops.cast(truth[..., 4], "int32")
-    overlap = pairwise_iou(corners, boxes)
+    overlap = iou(ops.expand_dims(corners, 2), ops.expand_dims(boxes, 1))
     of_class = ops.one_hot(labels, ops.shape(scores)[-1])  # a padded row has no class
     alignment = ops.einsum("bmc,bac->bma", of_class, scores) ** score_power
     alignment = alignment * overlap**overlap_power
@@ -74,20 +76,6 @@ def assign(
         ops.stop_gradient(ops.take_along_axis(corners, ops.expand_dims(owner, 2), axis=1)),
         ops.take_along_axis(labels, owner, axis=1),
     )
-
-
-def pairwise_iou(first: Any, second: Any) -> Any:
-    """Return the overlap of each of [batch, n, 4] with each of [batch, m, 4]: [batch, n, m]."""
-    first, second = ops.expand_dims(first, 2), ops.expand_dims(second, 1)
-    low = ops.maximum(first[..., :2], second[..., :2])
-    high = ops.minimum(first[..., 2:], second[..., 2:])
-    side = ops.maximum(high - low, 0.0)
-    both = side[..., 0] * side[..., 1]
-    return both / (_area(first) + _area(second) - both + _EPSILON)
-
-
-def _area(boxes: Any) -> Any:
-    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
 def _within_reach(corners: Any, points: Any, reach: Any) -> Any:

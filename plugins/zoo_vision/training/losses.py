@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
@@ -10,10 +9,8 @@ import numpy as np
 from keras import ops
 
 import zoo
-from zoo_vision.spaces import classes_of
 from zoo_vision.training.assignment import assign
-
-_EPSILON = 1e-9
+from zoo_vision.training.overlaps import complete_iou
 
 
 class DenseLoss(keras.losses.Loss):
@@ -45,7 +42,7 @@ class DenseLoss(keras.losses.Loss):
         distance_gain: float = 1.5,
     ) -> None:
         super().__init__(name="detection")
-        self.classes = len(classes_of(space))
+        self.classes = len(space.classes)
         self.objects = float(space.arrays["objects"])
         self.points = np.asarray(points, np.float32)
         self.strides = np.asarray(strides, np.float32)
@@ -91,31 +88,3 @@ class DenseLoss(keras.losses.Loss):
         bins = ops.arange(self.bins, dtype="float32")
         share = ops.relu(1.0 - ops.abs(distance[..., None] - bins))
         return -ops.mean(ops.sum(share * ops.log_softmax(logits), axis=-1), axis=-1)
-
-
-def complete_iou(first: Any, second: Any) -> Any:
-    """Return the complete IoU of boxes [..., 4] with their partners (arXiv:1911.08287)."""
-    low = ops.maximum(first[..., :2], second[..., :2])
-    high = ops.minimum(first[..., 2:], second[..., 2:])
-    side = ops.maximum(high - low, 0.0)
-    both = side[..., 0] * side[..., 1]
-    first_size, second_size = _size(first), _size(second)
-    union = first_size[..., 0] * first_size[..., 1] + second_size[..., 0] * second_size[..., 1]
-    iou = both / (union - both + _EPSILON)
-    hull = ops.maximum(first[..., 2:], second[..., 2:]) - ops.minimum(
-        first[..., :2], second[..., :2]
-    )
-    apart = (first[..., :2] + first[..., 2:] - second[..., :2] - second[..., 2:]) / 2
-    distance = ops.sum(apart**2, axis=-1) / (ops.sum(hull**2, axis=-1) + _EPSILON)
-    slant = _slant(first_size) - _slant(second_size)
-    shape = (4 / math.pi**2) * slant**2
-    importance = ops.stop_gradient(shape / (shape - iou + 1.0 + _EPSILON))
-    return iou - distance - importance * shape
-
-
-def _size(boxes: Any) -> Any:
-    return ops.maximum(boxes[..., 2:] - boxes[..., :2], _EPSILON)
-
-
-def _slant(size: Any) -> Any:
-    return ops.arctan(size[..., 0] / (size[..., 1] + _EPSILON))

@@ -11,7 +11,8 @@ from keras import ops
 from scipy.optimize import linear_sum_assignment
 
 import zoo
-from zoo_vision.spaces import canvas_of, classes_of
+from zoo_vision.geometry import canvas_of
+from zoo_vision.training.overlaps import generalised_iou
 
 _EPSILON = 1e-7
 
@@ -41,7 +42,7 @@ class SetLoss(keras.losses.Loss):
     ) -> None:
         super().__init__(name="detection")
         height, width = canvas_of(space)
-        self.classes = len(classes_of(space))
+        self.classes = len(space.classes)
         self.objects = float(space.arrays["objects"])
         self.scale = np.array([width, height, width, height], np.float32)
         self.gains = (class_gain, distance_gain, overlap_gain)
@@ -68,7 +69,7 @@ class SetLoss(keras.losses.Loss):
         present = ops.sum(chosen, axis=-1)
         answer = ops.einsum("blmq,blqk->blmk", chosen, boxes)
         distance = ops.sum(ops.abs(_centred(answer) - _centred(corners)), axis=-1)
-        overlap, generalised = _overlaps(answer, corners)
+        overlap, generalised = generalised_iou(answer, corners)
         scores = ops.einsum(
             "blmq,bmc->blqc", chosen * ops.stop_gradient(overlap)[..., None], of_class[:, 0]
         )
@@ -86,7 +87,7 @@ class SetLoss(keras.losses.Loss):
         cost = ops.einsum("bmc,blqc->blmq", of_class[:, 0], known - missed)
         boxes, corners = ops.expand_dims(boxes, 2), ops.expand_dims(corners, 3)
         distance = ops.sum(ops.abs(_centred(boxes) - _centred(corners)), axis=-1)
-        return 2.0 * cost + 5.0 * distance - 2.0 * _overlaps(boxes, corners)[1]
+        return 2.0 * cost + 5.0 * distance - 2.0 * generalised_iou(boxes, corners)[1]
 
 
 def _match(costs: Any, of_class: Any) -> Any:
@@ -119,23 +120,3 @@ def _varifocal(logits: Any, scores: Any) -> Any:
 def _centred(boxes: Any) -> Any:
     low, high = boxes[..., :2], boxes[..., 2:]
     return ops.concatenate([(low + high) / 2, high - low], axis=-1)
-
-
-def _overlaps(first: Any, second: Any) -> tuple[Any, Any]:
-    """Return the IoU and the generalised IoU (arXiv:1902.09630) of boxes with their partners."""
-    low, high = (
-        ops.maximum(first[..., :2], second[..., :2]),
-        ops.minimum(first[..., 2:], second[..., 2:]),
-    )
-    both = _area(low, high)
-    union = _area(first[..., :2], first[..., 2:]) + _area(second[..., :2], second[..., 2:]) - both
-    overlap = both / (union + _EPSILON)
-    hull = _area(
-        ops.minimum(first[..., :2], second[..., :2]), ops.maximum(first[..., 2:], second[..., 2:])
-    )
-    return overlap, overlap - (hull - union) / (hull + _EPSILON)
-
-
-def _area(low: Any, high: Any) -> Any:
-    sides = ops.maximum(high - low, 0.0)
-    return sides[..., 0] * sides[..., 1]

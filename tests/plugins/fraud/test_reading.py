@@ -335,7 +335,7 @@ def test_a_tfds_table_is_read(tmp_path, monkeypatch, file_format):
         file_format=file_format,
     )
 
-    table = pd.read_parquet(tfds_as_parquet(f"tfds:cards_{file_format}", tmp_path / "cache"))
+    table = pd.read_parquet(tfds_as_parquet(f"cards_{file_format}", tmp_path / "cache"))
 
     table = table.sort_values("amount").reset_index(drop=True)
     assert table.label.tolist() == [0, 1] * 5
@@ -350,7 +350,7 @@ def test_a_tfds_name_that_is_not_known_or_not_here_is_refused(tmp_path, monkeypa
     monkeypatch.setenv("ZOO_OFFLINE", "1")
 
     with pytest.raises(DataError, match="no dataset 'germna_credit_numeric'") as error:
-        tfds_as_parquet("tfds:germna_credit_numeric", tmp_path)
+        tfds_as_parquet("germna_credit_numeric", tmp_path)
     assert "german_credit_numeric" in error.value.hint
     with pytest.raises(DataError, match="ZOO_OFFLINE"):
-        tfds_as_parquet("tfds:german_credit_numeric", tmp_path)
+        tfds_as_parquet("german_credit_numeric", tmp_path)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from detection_files import SHOTS, Shot, Thing, paint, write_coco, write_voc
 from PIL import Image
-from zoo_vision.data.checks import limited
 from zoo_vision.data.datasets import Boxes
 
 from zoo import Finding
@@ -40,7 +39,7 @@ def test_copies_within_a_split_are_a_note(tmp_path):
     found = check(path, tmp_path)
 
     assert "copies-across-splits" not in found
-    assert found["copies-within-split"][0].message.startswith("1 pictures")
+    assert found["copies-within-split"][0].message.startswith("1 examples")
 
 
 def test_classes_that_cannot_be_learnt_or_measured_are_named(tmp_path):
@@ -92,17 +91,3 @@ def test_clean_data_have_nothing_wrong(tmp_path):
     ]
 
     assert check(write_voc(tmp_path / "data", shots), tmp_path) == {}
-
-
-def test_long_lists_end_with_how_many_more_there_are():
-    boxes = [Finding("warning", "clipped-box", str(k)) for k in range(30)]
-
-    kept = limited([*boxes, Finding("note", "other", "x")], shown=3)
-
-    assert [each.message for each in kept] == [
-        "0",
-        "1",
-        "2",
-        "x",
-        "27 more of the kind clipped-box.",
-    ]

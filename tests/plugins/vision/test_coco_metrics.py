@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from zoo_vision.evaluation.coco_metrics import Detections, best_threshold, coco_metrics
+from zoo_vision.evaluation.reference import coco_eval
 
 import zoo
 
@@ -70,56 +68,6 @@ def _boxes(generator: np.random.Generator, count: int) -> np.ndarray:
     return np.hstack(
         [corner, corner + np.exp(generator.uniform(np.log(6), np.log(250), (count, 2)))]
     )
-
-
-def coco_eval(truth: Batch, predictions: Batch, classes: int, images: np.ndarray) -> COCOeval:
-    """Evaluate the given images with pycocotools; one named twice is there twice."""
-    annotations, results = [], []
-    for place, image in enumerate(images.tolist()):
-        for box, label, crowd in zip(
-            truth["boxes"][image], truth["classes"][image], truth["crowd"][image], strict=True
-        ):
-            left, top, width, height = _xywh(box)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": place,
-                    "category_id": int(label),
-                    "bbox": [left, top, width, height],
-                    "area": width * height,
-                    "iscrowd": int(crowd),
-                }
-            )
-        for box, score, label in zip(
-            *(predictions[name][image] for name in ("boxes", "scores", "classes")), strict=True
-        ):
-            results.append(
-                {
-                    "image_id": place,
-                    "category_id": int(label),
-                    "bbox": _xywh(box),
-                    "score": float(score),
-                }
-            )
-    with contextlib.redirect_stdout(io.StringIO()):
-        ground = COCO()
-        ground.dataset = {
-            "info": {},
-            "images": [{"id": place} for place in range(len(images))],
-            "categories": [{"id": index, "name": str(index)} for index in range(classes)],
-            "annotations": annotations,
-        }
-        ground.createIndex()
-        evaluation = COCOeval(ground, ground.loadRes(results) if results else COCO(), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return evaluation
-
-
-def _xywh(box: np.ndarray) -> list[float]:
-    left, top, right, bottom = box.astype(np.float64).tolist()
-    return [left, top, right - left, bottom - top]
 
 
 def _of_class(evaluation: COCOeval, index: int) -> float:

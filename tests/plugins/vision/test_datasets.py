@@ -104,7 +104,7 @@ def test_near_copies_are_never_drawn_into_two_splits(tmp_path):
 def test_too_few_images_and_too_large_shares_are_refused(tmp_path):
     path = write_voc(tmp_path / "data", many(2))
 
-    with pytest.raises(DataError, match="No picture is left for the"):
+    with pytest.raises(DataError, match="No example is left for the"):
         load(path, tmp_path / "cache")
     with pytest.raises(ConfigError, match="nothing to train on"):
         load(path, tmp_path / "cache", validation=0.5, test=0.5)

@@ -9,7 +9,8 @@ from zoo_vision.models.compact import Compact
 from zoo_vision.models.dense import STRIDES, DistancesToBoxes, grid
 from zoo_vision.models.layers import FusedBatchNormalization
 from zoo_vision.training.assignment import assign
-from zoo_vision.training.losses import DenseLoss, complete_iou
+from zoo_vision.training.losses import DenseLoss
+from zoo_vision.training.overlaps import complete_iou
 
 import zoo
 
@@ -25,6 +26,7 @@ def space(classes: tuple[str, ...] = CLASSES) -> zoo.Space:
                 (None, 4 + len(classes)), names=("x1", "y1", "x2", "y2", *classes)
             )
         },
+        classes=classes,
         arrays={"objects": np.array(2.0)},
     )
 

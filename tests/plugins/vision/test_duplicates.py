@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from detection_files import paint
 from PIL import Image, ImageEnhance
-from zoo_vision.data.duplicates import clusters, near_copies, perceptual_hash
+from zoo_vision.data.duplicates import near_copies, perceptual_hash
 from zoo_vision.images import THUMBNAIL
 
 
@@ -76,11 +76,3 @@ def test_hashes_do_not_depend_on_the_other_images():
 
     assert perceptual_hash(thumbnails)[3] == perceptual_hash(thumbnails[3:4])[0]
     assert len(near_copies(thumbnails[:0])) == len(near_copies(thumbnails[:1])) == 0
-
-
-def test_chains_of_pairs_are_one_cluster():
-    groups = clusters(np.array([[0, 2], [2, 4], [1, 3]]), 6)
-
-    assert groups[0] == groups[2] == groups[4]
-    assert groups[1] == groups[3]
-    assert len(set(groups)) == 3

@@ -29,6 +29,7 @@ def space(*classes: str) -> zoo.Space:
     return zoo.Space(
         inputs={"image": zoo.Tensor((HEIGHT, WIDTH, 3), "uint8")},
         outputs={"detections": zoo.Tensor((None, len(names)), names=names)},
+        classes=classes,
         arrays={"objects": np.array(1.5)},
     )
 
@@ -332,23 +333,67 @@ def test_preset_of_another_size_is_refused_whole(
         np.testing.assert_array_equal(weight, value)
 
 
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A new machine without a network."""
+    for name in ("ZOO_HOME", "KAGGLEHUB_CACHE", "HF_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return tmp_path / "zoo_home"
+
+
 @each_model
 @pytest.mark.parametrize("handle", ["no_such_preset", "kaggle://nobody"])
 def test_unknown_preset_is_an_error_for_the_user(
-    name: str, handle: str, built: dict[str, keras.Model]
+    name: str, handle: str, built: dict[str, keras.Model], home: Path
 ) -> None:
     with pytest.raises(zoo.ConfigError, match=handle):
         MODELS[name].load_preset(handle, built[name])
 
 
+PRESETS = {
+    "yolov8": ("yolo_v8_m_pascalvoc", "yolo_v8_xs_backbone_coco"),
+    "retinanet": ("retinanet_resnet50_fpn_coco", "resnet_18_imagenet"),
+    "dfine": ("dfine_nano_coco", "dfine_small_coco"),
+}
+
+
 @each_model
 def test_presets_by_name_are_not_fetched_offline(
-    name: str, built: dict[str, keras.Model], monkeypatch: pytest.MonkeyPatch
+    name: str, built: dict[str, keras.Model], home: Path
 ) -> None:
-    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    for handle in PRESETS[name]:
+        with pytest.raises(zoo.ConfigError, match="ZOO_OFFLINE") as error:
+            MODELS[name].load_preset(handle, built[name])
+        assert f"`zoo prefetch {MODELS[name].presets()[handle]}`" in error.value.hint
 
-    with pytest.raises(zoo.ConfigError, match="ZOO_OFFLINE"):
-        MODELS[name].load_preset("yolo_v8_m_pascalvoc", built[name])
+
+def test_prefetched_presets_are_read_by_name_offline(
+    built: dict[str, keras.Model],
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_yolo(yolo_backbone(), tmp_path / "yolov8")
+    encoder = built["retinanet"].get_layer("network").backbone.image_encoder
+    type(encoder).from_config(encoder.get_config()).save_to_preset(str(tmp_path / "retinanet"))
+    handles = {"yolov8": "yolo_v8_xs_backbone_coco", "retinanet": "resnet_18_imagenet"}
+    for name, handle in handles.items():
+        address = MODELS[name].presets()[handle]
+        monkeypatch.setenv("ZOO_OFFLINE", "0")
+        monkeypatch.setattr(
+            "kagglehub.model_download", lambda _, folder=tmp_path / name: str(folder)
+        )
+        zoo.prefetch(address)
+        monkeypatch.setenv("ZOO_OFFLINE", "1")
+        model = MODELS[name].build(space(*CLASSES))
+        before = [weight.numpy() for weight in model.weights]
+
+        MODELS[name].load_preset(handle, model)
+
+        pairs = zip(model.weights, before, strict=True)
+        assert any(not np.array_equal(weight, value) for weight, value in pairs)
 
 
 def of_set(*rows: tuple[float, ...]) -> np.ndarray:

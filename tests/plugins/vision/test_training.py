@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from detection_files import SHOTS, Shot, Thing, paint, save, write_coco, write_voc, write_yolo
 from PIL import Image
-from training_runs import StopAt, same, train_elsewhere, weights
+from training_runs import StopAt, interrupted, same, train_elsewhere, weights
 from zoo_vision.data.video import read_frames, write_video
 from zoo_vision.scenes.shapes import CLASSES as SCENE_CLASSES
 
@@ -78,9 +78,7 @@ def test_interrupted_in_both_stages_and_resumed_gives_the_same_bits(
     whole: zoo.Run, tmp_path: Path
 ) -> None:
     """Mosaic is made up to and closed after the second interruption."""
-    with pytest.raises(KeyboardInterrupt):
-        zoo.train("vision", runs=tmp_path, settings=SCENES, listeners=[StopAt(0, 2)])
-    (path,) = tmp_path.iterdir()
+    path = interrupted("vision", tmp_path, SCENES, StopAt(0, 2))
     with pytest.raises(KeyboardInterrupt):
         resume(path, listeners=[StopAt(1, 1)])
     assert zoo.Run(path).about["status"] == "interrupted"
