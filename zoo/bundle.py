@@ -5,13 +5,14 @@
     preprocessing/   what the task learnt from the training split
     README.md        the model card
 
-Nothing in it is executed or unpickled, and every file is checked against its hash.
+Nothing in it is executed or unpickled. Every file is checked against its hash, and looked at
+by :mod:`zoo.safety` before it is read: a bundle may come from a stranger.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,28 @@ from zoo import __version__
 from zoo.components import Batch, Dataset, Examples, Model, Preprocessing, Task
 from zoo.config import dump, from_settings, parse, resolve
 from zoo.data.examples import all_rows
-from zoo.errors import StorageError
+from zoo.errors import StorageError, UnknownNameError
 from zoo.inference import Sweep
 from zoo.registry import Kind, Registry, registry
+from zoo.safety.files import check_file, check_folder, read_json, refusal
+from zoo.safety.networks import check_model
 from zoo.storage import publish_folder, sha256, write_json
 
 FORMAT = 1
 """The version of the folder's layout."""
+
+_KINDS: tuple[Kind, ...] = ("task", "model", "dataset")
+_COMPONENT = {"address": str, "settings": dict}
+_SHAPE = {
+    "components": dict.fromkeys(_KINDS, _COMPONENT),
+    "decision": dict,
+    "about": {"batch_size": int},
+    "files": dict,
+}
+"""What of `bundle.json` is relied on, and its types."""
+
+_PACKAGE_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+"""A distribution's name or version: nothing else of a bundle gets into a command."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +59,7 @@ class Bundle:
         preprocessing: makes the model's inputs.
         model: the trained network, not compiled.
         decision: thresholds and the like, chosen on validation.
-        about: further content of `bundle.json`: metrics, versions, data.
+        about: further content of `bundle.json`: metrics, plugins, data.
     """
 
     addresses: Mapping[Kind, str]
@@ -114,9 +130,9 @@ class Bundle:
                 "format": FORMAT,
                 "zoo": __version__,
                 "components": {
-                    "task": _component(self.addresses["task"], self.task),
-                    "model": _component(self.addresses["model"], self.architecture),
-                    "dataset": _component(self.addresses["dataset"], self.dataset),
+                    "task": describe(self.addresses["task"], self.task),
+                    "model": describe(self.addresses["model"], self.architecture),
+                    "dataset": describe(self.addresses["dataset"], self.dataset),
                 },
                 "decision": dict(self.decision),
                 "about": dict(self.about),
@@ -142,15 +158,15 @@ def load(path: Path | str, plugins: Registry | None = None) -> Bundle:
         folder = folder / "bundle"
     content = _read_checked(folder)
     plugins = plugins or registry()
-    components = {kind: _build(plugins, kind, each) for kind, each in content["components"].items()}
-    task = components["task"]
-    model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
+    described, origins = content["components"], origins_in(content["about"])
+    components = {kind: build(plugins, kind, described[kind], origins) for kind in _KINDS}
+    model = _network(folder / "model.keras", components.values())
     return Bundle(
-        addresses={kind: each["address"] for kind, each in content["components"].items()},
-        task=task,
+        addresses={kind: plugins.resolve(kind, described[kind]["address"]) for kind in _KINDS},
+        task=components["task"],
         architecture=components["model"],
         dataset=components["dataset"],
-        preprocessing=task.preprocessing.load(folder / "preprocessing"),
+        preprocessing=_preprocessing(folder / "preprocessing", components["task"], model),
         model=model,
         decision=content["decision"],
         about=content["about"],
@@ -163,43 +179,155 @@ def is_bundle(path: Path | str) -> bool:
 
 
 def _read_checked(folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-        missing = {"format", "zoo", "components", "decision", "about", "files"} - set(content)
-        if missing:
-            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-    except (OSError, TypeError, ValueError) as error:
+    """Return `bundle.json`, after a look at what can be judged without a plugin."""
+    file = folder / "bundle.json"
+    if not file.is_file():
         raise StorageError(
-            f"{folder} is not a bundle: its bundle.json cannot be read ({error}).",
+            f"{folder} is not a bundle: it has no bundle.json.",
             hint="Give the folder of a finished run, or its `bundle` folder.",
-        ) from error
+        )
+    check_folder(folder)
+    content = read_json(file)
+    if not isinstance(content, dict):
+        raise refusal(file, "it holds no object")
     if content.get("format") != FORMAT:
         raise StorageError(
             f"{folder} has bundle format {content.get('format')!r}; this version reads {FORMAT}.",
             hint=f"It was written by zoo {content.get('zoo')}; install that version or newer.",
         )
-    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    if unlisted := present - content["files"].keys() - {"bundle.json"}:
+    wrong = _misfit(content, _SHAPE) or _misfit_in_metrics(content["about"])
+    if wrong:
+        raise refusal(file, f"{wrong} is missing or is not what zoo writes")
+    _check_files(folder, content["files"])
+    return content
+
+
+def _misfit(value: Any, shape: Any, name: str = "") -> str:
+    """Return the name of what in a JSON value is not of its type, or an empty text."""
+    if isinstance(shape, type):
+        return "" if isinstance(value, shape) else name
+    if not isinstance(value, dict):
+        return name
+    inside = (
+        _misfit(value.get(key), each, f"{name}.{key}".lstrip(".")) for key, each in shape.items()
+    )
+    return next(filter(None, inside), "")
+
+
+def _misfit_in_metrics(about: Mapping[str, Any]) -> str:
+    """Return the name of what is wrong with the metrics beside the task's own, or an empty text."""
+    name = "about.further_metrics"
+    further = about.get("further_metrics", [])
+    if not isinstance(further, list):
+        return name
+    return next(filter(None, (_misfit(each, _COMPONENT, name) for each in further)), "")
+
+
+def _check_files(folder: Path, listed: Mapping[str, Any]) -> None:
+    """Check that a bundle holds the files that were saved, unchanged, and no others."""
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    if unlisted := present - listed.keys() - {"bundle.json"}:
         raise StorageError(
             f"{folder} holds a file that was not saved with it: {min(unlisted)}.",
             hint="Move it elsewhere, or copy the bundle again from where it was made.",
         )
-    for name, expected in content["files"].items():
-        file = folder / name
-        if not file.resolve().is_relative_to(folder.resolve()):
-            raise StorageError(f"{folder} lists a file outside its folder: {name}.")
-        if not file.exists() or sha256(file) != expected:
+    if absent := listed.keys() - present:
+        raise StorageError(
+            f"{folder} lacks a file that was saved with it: {min(absent)!r}.",
+            hint="Copy the bundle again from where it was made.",
+        )
+    for name, expected in listed.items():
+        if sha256(folder / name) != expected:
             raise StorageError(
-                f"{file} is missing or is not the file that was saved (its hash differs).",
+                f"{folder / name} is not the file that was saved (its hash differs).",
                 hint="Copy the bundle again from where it was made.",
             )
-    return content
 
 
-def _component(address: str, component: Any) -> dict[str, Any]:
+def origins_in(about: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the distribution and version of each plugin, as far as a bundle says it rightly."""
+    plugins = about.get("plugins")
+    named = plugins.items() if isinstance(plugins, dict) else ()
+    return {name: each for name, each in named if isinstance(each, dict)}
+
+
+def _network(path: Path, components: Iterable[Any]) -> keras.Model:
+    """Return the network of a `.keras` file whose classes are Keras' or the components' own."""
+    packages = {type(component).__module__.partition(".")[0] for component in components}
+    check_model(path, packages)
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises anything for a file that is not quite right
+        raise _unreadable(path, error) from error
+    if not isinstance(model, keras.Model):
+        raise refusal(path, f"it holds a {type(model).__name__}, which is no model")
+    return model
+
+
+def _preprocessing(folder: Path, task: Task, model: keras.Model) -> Preprocessing:
+    """Return the preprocessing in a folder, which has to make what the model takes."""
+    for path in sorted(folder.rglob("*")):
+        check_file(path)
+    try:
+        preprocessing = task.preprocessing.load(folder)
+        space = preprocessing.space
+    except StorageError:
+        raise
+    except Exception as error:  # what plugins raise for a file that is not quite right
+        raise _unreadable(folder, error) from error
+    takes = {tensor.name: tuple(tensor.shape[1:]) for tensor in getattr(model, "inputs", ())}
+    makes = {name: tensor.shape for name, tensor in space.inputs.items()}
+    for name in takes.keys() & makes.keys():
+        if not _fits(makes[name], takes[name]):
+            raise refusal(
+                folder, f"it makes {name!r} of shape {makes[name]}, the model takes {takes[name]}"
+            )
+    return preprocessing
+
+
+def _fits(shape: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
+    """Return whether two shapes agree where both have a size."""
+    pairs = zip(shape, wanted, strict=False)
+    return len(shape) == len(wanted) and all(None in pair or pair[0] == pair[1] for pair in pairs)
+
+
+def _unreadable(path: Path, error: Exception) -> StorageError:
+    cause = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return StorageError(
+        f"{path} cannot be read ({cause:.300}).",
+        hint="If this version of zoo saved it, it is a bug; else ask for a new copy.",
+    )
+
+
+def describe(address: str, component: Any) -> dict[str, Any]:
+    """Return a component as a bundle describes it; :func:`build` makes it again."""
     return {"address": address, "settings": dump(component)}
 
 
-def _build(plugins: Registry, kind: str, stored: Mapping[str, Any]) -> Any:
-    cls = plugins.implementation(kind, stored["address"])
+def build(
+    plugins: Registry, kind: str, stored: Mapping[str, Any], origins: Mapping[str, Any]
+) -> Any:
+    """Return a component that a bundle describes.
+
+    Args:
+        plugins: where it is looked up.
+        kind: of the component.
+        stored: what :func:`describe` returned.
+        origins: plugin -> the distribution and version it had where the bundle was made.
+
+    Raises:
+        UnknownNameError: it is not installed; says which distribution has it.
+    """
+    address = stored["address"]
+    try:
+        cls = plugins.implementation(kind, address)
+    except UnknownNameError as error:
+        origin = origins.get(address.partition("/")[0], {})
+        name, version = (str(origin.get(key, "")) for key in ("distribution", "version"))
+        if not (_PACKAGE_WORD.fullmatch(name) and _PACKAGE_WORD.fullmatch(version)):
+            raise
+        raise UnknownNameError(
+            f"{error.message} The bundle says that the {kind} {address} is of {name} {version}.",
+            hint=f'If you trust that package: pip install "{name}=={version}"',
+        ) from error
     return parse(cls, stored["settings"], where="bundle.json")

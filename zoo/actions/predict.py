@@ -18,6 +18,7 @@ from zoo.errors import ConfigError, DataError
 from zoo.settings import cache_folder
 from zoo.storage import jsonable, publish_folder, write_text
 
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 SUFFIXES = (".jsonl", ".json", ".csv")
 """The formats in which predictions are written as one file."""
 
@@ -83,17 +84,10 @@ class Predictions:
 
     def _csv(self) -> str:
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.records[0]) if self.records else [])
-        writer.writeheader()
+        writer = csv.DictWriter(text, dict.fromkeys(name for each in self.records for name in each))
+        writer.writerow({name: _cell(name) for name in writer.fieldnames})
         for record in self.records:
-            writer.writerow(
-                {
-                    name: json.dumps(value, ensure_ascii=False)
-                    if isinstance(value, list | dict)
-                    else value
-                    for name, value in record.items()
-                }
-            )
+            writer.writerow({name: _cell(value) for name, value in record.items()})
         return text.getvalue()
 
 
@@ -122,6 +116,16 @@ def check_target(path: Path) -> None:
         )
 
 
+def _cell(value: Any) -> Any:
+    """Return a value as a cell of a table that a spreadsheet does not take for a formula.
+
+    Text of the data is not trusted: where it begins like a formula, an apostrophe is put first.
+    """
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
 def _json_lines(values: Iterable[Any]) -> Iterator[str]:
     return (json.dumps(jsonable(value), ensure_ascii=False) for value in values)
 
@@ -147,5 +151,5 @@ def predict(
         raise DataError("\n".join([f"Nothing in {data} can be predicted on.", *lines]))
     batch = all_rows(examples)
     columns = bundle.predict(Columns(batch), explain=explain)
-    records = list(bundle.task.records(batch, columns))
+    records = [jsonable(record) for record in bundle.task.records(batch, columns)]
     return Predictions(records, findings, columns, batch, bundle)
