@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from zoo.bundle import Bundle
     from zoo.recipe import Recipe
     from zoo.runs import Run
+    from zoo.store import Kept
     from zoo.training.listeners import Listener
 
 T = TypeVar("T")
+
+_KEPT = {"Address": "address", "Bytes": "size", "Folder": "folder"}
 
 
 class Listing(list[T]):
@@ -82,6 +85,11 @@ def tasks() -> Listing[Entry]:
 def strategies() -> Listing[Entry]:
     """Return the strategies of all usable plugins."""
     return _entries("strategy")
+
+
+def metrics() -> Listing[Entry]:
+    """Return the metrics of all usable plugins that a recipe or a user may ask for."""
+    return _entries("metrics")
 
 
 class Entry:
@@ -154,7 +162,10 @@ def resolve(
     settings: Mapping[str, Any] | Iterable[Given] = (),
     plugins: Registry | None = None,
 ) -> Recipe:
-    """Return a recipe with all settings applied: `settings` over environment over file.
+    """Return a recipe with all settings applied.
+
+    Those given here are over the environment, which is over the file, which is over what the
+    user's own settings file says of the recipe.
 
     Args:
         recipe: address of a recipe, or a plugin's name for its default one.
@@ -169,8 +180,9 @@ def resolve(
         UnknownNameError: there is no such recipe or component.
     """
     load_tensorflow()
-    from zoo.recipe import resolve_recipe
+    from zoo.recipe import recipe_address, resolve_recipe, user_layer
 
+    plugins = plugins or registry()
     direct = [
         Given(name, value, f"--{option}")
         for option, name, value in (("data", "data.path", data), ("weights", "weights", weights))
@@ -179,7 +191,8 @@ def resolve(
     if isinstance(settings, Mapping):
         settings = from_settings(settings, "settings")
     layers = [from_file(config) if config else [], from_environment(), [*direct, *settings]]
-    return resolve_recipe(recipe, layers, plugins or registry())
+    address = recipe_address(recipe, layers, plugins)
+    return resolve_recipe(address, [user_layer(address, plugins), *layers], plugins)
 
 
 def train(
@@ -301,6 +314,60 @@ def predict(
     return run(path, data, settings=settings or {}, explain=explain)
 
 
+def prefetch(
+    addresses: str | Sequence[str],
+    *,
+    data: str = "",
+    config: Path | str = "",
+    weights: str = "",
+    settings: Mapping[str, Any] | Iterable[Given] = (),
+    into: Path | str = "",
+    tell: Callable[[str], None] = lambda text: None,
+) -> Listing[Kept]:
+    """Fetch weights and datasets now, to be used without a network later.
+
+    Args:
+        addresses: recipes, whose needs depend on the further arguments, or addresses of what
+            is needed: `kaggle://...`, `hf://...` or `tfds:NAME`.
+        data: `tfds:NAME` that the recipes are to train on.
+        config: a TOML file of settings.
+        weights: a preset that the recipes are to start from.
+        settings: further ones, by dotted names.
+        into: a folder, or an archive that ends in `.tar` or `.zip`; by default the user's
+            store, where it is found again.
+        tell: is told what is done.
+
+    Raises:
+        ConfigError: a preset does not exist or cannot be fetched.
+        DataError: a dataset does not exist or cannot be fetched.
+        StorageError: something cannot be written.
+    """
+    from zoo.actions.prefetch import needs, prefetch as bring
+    from zoo.store import is_address
+
+    settings = settings if isinstance(settings, Mapping) else list(settings)
+    wanted: list[str] = []
+    for name in [addresses] if isinstance(addresses, str) else addresses:
+        if is_address(name):
+            wanted.append(name)
+        else:
+            wanted += needs(
+                resolve(name, data=data, config=config, weights=weights, settings=settings)
+            )
+    return Listing(bring(wanted, str(into), tell), _KEPT)
+
+
+def unpack(archive: Path | str) -> Listing[Kept]:
+    """Put what :func:`prefetch` wrote into an archive or folder into the user's store.
+
+    Raises:
+        StorageError: it is refused or damaged; nothing of it has been taken over.
+    """
+    from zoo.store import unpack as take_over
+
+    return Listing(take_over(Path(archive).expanduser()), _KEPT)
+
+
 def report(run: Path | str) -> Path:
     """Write the report of a run again and return its path."""
     from zoo.reporting import render
@@ -318,7 +385,8 @@ def info(name: str) -> Plugin | Entry:
     found = registry()
     if "/" not in name:
         return found.plugin(name)
-    for kind in ("recipe", "model", "dataset", "task", "strategy"):
+    kinds: tuple[Kind, ...] = ("recipe", "model", "dataset", "task", "strategy", "metrics")
+    for kind in kinds:
         if name in found.specs(kind):
             return Entry(name, found.spec(kind, name))
     raise found.unknown(name)

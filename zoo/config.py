@@ -6,9 +6,10 @@ Settings live in frozen dataclasses whose fields are declared with
 
 1. the default of the field,
 2. the settings of the recipe, :func:`from_settings`,
-3. a TOML file, :func:`from_file`,
-4. the environment, :func:`from_environment`,
-5. ``--set`` on the command line, :func:`from_options`.
+3. what the user's settings file says of the recipe,
+4. a TOML file, :func:`from_file`,
+5. the environment, :func:`from_environment`,
+6. ``--set`` on the command line, :func:`from_options`.
 
 A group of settings given as a table changes only those it names. A list or a dict given
 whole replaces the one below; a dotted name reaches inside it. Values are parsed, never
@@ -28,6 +29,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from zoo.deprecation import find
 from zoo.errors import ConfigError, nearest
 from zoo.kinds import (
     MISFIT,
@@ -141,12 +143,25 @@ def resolve(sections: Mapping[str, Any], layers: Iterable[Iterable[Given]]) -> R
     Raises:
         ConfigError: a name is unknown, or a value does not fit its type or range.
     """
-    root = dataclasses.make_dataclass("Settings", sections.items(), frozen=True, kw_only=True)
-    merged = _Layers(root)
+    merged = _Layers(group_of(sections))
     for layer in layers:
         for name, value, where in layer:
             merged.give(tuple(name.split(".")), value, where)
     return Resolved(values=dict(vars(merged.build())), origins=merged.origins)
+
+
+def group_of(sections: Mapping[str, Any]) -> type:
+    """Return a group with settings of these names and types.
+
+    Args:
+        sections: names, which may be addresses, and what they take, as :func:`resolve` does.
+    """
+
+    def fill(self: Any, **values: Any) -> None:
+        vars(self).update(values)
+
+    made = type("Settings", (), {"__annotations__": dict(sections), "__init__": fill})
+    return dataclass(init=False, repr=False, eq=False)(made)
 
 
 def from_settings(settings: Mapping[str, Any], where: str) -> list[Given]:
@@ -345,10 +360,12 @@ class _Layers:
             ConfigError: no setting has this name.
         """
         kind: Any = self.cls
-        for key in path:
-            kind = inside(kind, key)
+        asked, path = path, ()
+        for key in asked:
+            path = (*path, _present_name(kind, key, path, where))
+            kind = inside(kind, path[-1])
             if kind is None:
-                raise self._unknown(path, where)
+                raise self._unknown(asked, where)
         value = _plain(value)
         if isinstance(value, Text) and has_inside(kind):
             parsed = parse_text(value)
@@ -402,7 +419,8 @@ class _Layers:
     def _group(self, group: type, table: Mapping[str, Any], path: _Path) -> Any:
         known = rules(group)
         values = {}
-        for key, value in table.items():
+        for given, value in table.items():
+            key = _present_name(group, given, path, self._where((*path, given)))
             if key not in known:
                 raise self._unknown((*path, key), self._where((*path, key)))
             values[key] = self._build(known[key], value, (*path, key))
@@ -481,6 +499,23 @@ def _put(kind: Any, node: Any, path: _Path, value: Any) -> Any:
         return items
     table = dict(node) if isinstance(node, Mapping) else {}
     return {**table, key: _put(inside(kind, key), table.get(key), rest, value)}
+
+
+def _present_name(kind: Any, key: str, path: _Path, where: str) -> str:
+    """Return what a setting inside `kind` is called today; `key` itself if it has no other name.
+
+    Raises:
+        ConfigError: `key` is a former name whose time is up.
+    """
+    group = group_in(kind)
+    known = rules(group) if group else {}
+    found = None if key in known else find(key, {new: r.formerly for new, r in known.items()})
+    if found is None:
+        return key
+    name, former = found
+    old, new = (".".join((*path, each)) for each in (key, name))
+    former.admit(f"The setting {old!r} (from {where})", repr(new), ConfigError)
+    return name
 
 
 def _origin(origins: Mapping[str, str], name: str) -> str:

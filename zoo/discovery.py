@@ -1,30 +1,34 @@
 """Finds the installed plugins, judges each by itself and collects what they offer.
 
 A plugin is judged in steps, cheapest first, and none of them can stop another plugin: the
-user's settings, the claim to its name, its requirements, its import and its hooks.
+user's settings, the claim to its name, its requirements, its contract, its import and its hooks.
 """
 
 from __future__ import annotations
 
+import ast
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from importlib import metadata
+from importlib.machinery import ModuleSpec
 from io import StringIO
 from typing import Any, Literal
 
 import pluggy
 
-from zoo import hookspecs
+from zoo import __version__, hookspecs
 from zoo.errors import PluginError, nearest
 from zoo.isolation import HeavyImport, TookTooLong, isolated
 from zoo.requirements import Installed, Package, Problem, canonical, install_command, read
 from zoo.settings import PluginSettings, plugin_timeout
 from zoo.specs import (
-    CONTRACT,
+    SUPPORTED_CONTRACTS,
     DatasetSpec,
+    MetricsSpec,
     ModelSpec,
     RecipeSpec,
     Spec,
@@ -42,7 +46,7 @@ CORE = "keras-domain-zoo"
 FIRST_PARTY = frozenset({"vision", "speech", "translation", "fraud", "medical"})
 """Plugin names that belong to :data:`CORE`."""
 
-Kind = Literal["task", "model", "dataset", "strategy", "recipe"]
+Kind = Literal["task", "model", "dataset", "strategy", "metrics", "recipe"]
 Specs = Mapping[Kind, Mapping[str, Spec]]
 
 HOOKS: Mapping[Kind, tuple[str, type[Spec]]] = {
@@ -50,6 +54,7 @@ HOOKS: Mapping[Kind, tuple[str, type[Spec]]] = {
     "model": ("zoo_models", ModelSpec),
     "dataset": ("zoo_datasets", DatasetSpec),
     "strategy": ("zoo_strategies", StrategySpec),
+    "metrics": ("zoo_metrics", MetricsSpec),
     "recipe": ("zoo_recipes", RecipeSpec),
 }
 """The hook that declares each kind of component, and the type of its specs."""
@@ -153,7 +158,7 @@ class Discovery:
             self._manager.unregister(name=name)
         try:
             check_name(name)
-            _check_contract(module)
+            _check_contract(getattr(module, "ZOO_CONTRACT", None), name)
             return Plugin(name=name, specs=self._admit(module, name))
         except Exception as error:
             raise PluginError(
@@ -208,10 +213,13 @@ class Discovery:
         try:
             check_name(plugin.name)
             missing = self._missing(plugin)
+            declared = _declared_contract(entry_point.module)
+            if declared is not None:
+                _check_contract(declared, plugin.distribution)
             package = entry_point.module.partition(".")[0]
             with isolated(package, seconds=self._timeout, output=output):
                 module = entry_point.load()
-                _check_contract(module)
+                _check_contract(getattr(module, "ZOO_CONTRACT", None), plugin.distribution)
                 specs = self._admit(module, plugin.name)
         except KeyboardInterrupt:
             raise
@@ -226,21 +234,20 @@ class Discovery:
         problems = self._installed.problems(plugin.distribution, plugin.name)
         for problem in problems:
             if problem.package == CORE and problem.installed:
-                raise _IncompatibleError(f"{problem}")
+                raise _IncompatibleError(f"{problem}", _upgrade(plugin.distribution, CORE))
         return [problem for problem in problems if problem.package != CORE]
 
     def _failed(
         self, plugin: Plugin, entry_point: metadata.EntryPoint, missing: list[Problem]
     ) -> Plugin:
         """Return a plugin whose loading raised `plugin.error`, with status and reason."""
-        upgrade = f'pip install --upgrade "{plugin.distribution}"'
         error = plugin.error
         if isinstance(error, _IncompatibleError):
             return replace(
                 plugin,
                 status=Status.INCOMPATIBLE,
                 reason=_sentence(str(error)),
-                remedy=f'{upgrade} "{CORE}"',
+                remedy=error.remedy,
             )
         if missing and isinstance(error, ImportError):
             return self._lacking(plugin, missing)
@@ -248,7 +255,8 @@ class Discovery:
             plugin,
             status=Status.BROKEN,
             reason=_sentence(f"Loading {entry_point.value} failed: {describe(error)}"),
-            remedy=f"Report it to the authors of {plugin.distribution}, or: {upgrade}",
+            remedy=f"Report it to the authors of {plugin.distribution}, "
+            f"or: {_upgrade(plugin.distribution)}",
         )
 
     def _lacking(self, plugin: Plugin, missing: list[Problem]) -> Plugin:
@@ -311,7 +319,16 @@ class Discovery:
 
 
 class _IncompatibleError(Exception):
-    """The plugin does not fit this version of the core."""
+    """The plugin does not fit this version of the core.
+
+    Args:
+        message: why.
+        remedy: the command that mends it.
+    """
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class _InvalidError(Exception):
@@ -339,14 +356,55 @@ def _entry_points() -> Iterator[tuple[Package, metadata.EntryPoint]]:
             yield package, entry_point
 
 
-def _check_contract(module: Any) -> None:
-    version = getattr(module, "ZOO_CONTRACT", None)
+def _declared_contract(module: str) -> int | None:
+    """Return the number that a module's source gives `ZOO_CONTRACT`, without running any of it.
+
+    None if there is no source, or the number does not stand there as such.
+    """
+    spec = _module_spec(module)
+    source = getattr(spec.loader, "get_source", None) if spec else None
+    text = source(module) if source else None
+    for node in ast.parse(text).body if text else ():
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [each.id for each in targets if isinstance(each, ast.Name)]
+            if "ZOO_CONTRACT" in names and isinstance(node.value.value, int):
+                return node.value.value
+    return None
+
+
+def _module_spec(module: str) -> ModuleSpec | None:
+    """Find a module as an import would, but without importing the packages it is in."""
+    path, spec = None, None
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        name = ".".join(parts[:depth])
+        found = (finder.find_spec(name, path) for finder in sys.meta_path)
+        try:
+            spec = next((each for each in found if each), None)
+        except KeyError:  # a namespace within a namespace is found through what was imported
+            return None
+        if spec is None:
+            return None
+        path = spec.submodule_search_locations
+    return spec
+
+
+def _check_contract(version: Any, distribution: str) -> None:
+    """Raise unless plugins of this contract can be used."""
+    oldest, newest = SUPPORTED_CONTRACTS[0], SUPPORTED_CONTRACTS[-1]
+    known = f"{oldest}" if oldest == newest else f"{oldest} to {newest}"
+    ours = f"zoo {__version__} works with contract {known}"
     if version is None:
-        raise _IncompatibleError(f"It does not set ZOO_CONTRACT; this zoo has contract {CONTRACT}")
-    if version != CONTRACT:
-        raise _IncompatibleError(
-            f"It follows contract {version!r}, this zoo has contract {CONTRACT}"
-        )
+        raise _IncompatibleError(f"It does not set ZOO_CONTRACT; {ours}", _upgrade(distribution))
+    if version not in SUPPORTED_CONTRACTS:
+        behind = CORE if isinstance(version, int) and version > newest else distribution
+        raise _IncompatibleError(f"It follows contract {version!r}; {ours}", _upgrade(behind))
+
+
+def _upgrade(*distributions: str) -> str:
+    """Return the command that brings the newest versions of distributions."""
+    return " ".join(["pip install --upgrade", *(f'"{each}"' for each in distributions)])
 
 
 def _check_references(plugin: str, specs: Mapping[Kind, Mapping[str, Any]]) -> None:
@@ -360,7 +418,7 @@ def _check_references(plugin: str, specs: Mapping[Kind, Mapping[str, Any]]) -> N
         if (not slash or prefix == plugin) and rest not in specs[kind]:
             raise _InvalidError(f"{owner} names the {kind} {name!r}. {nearest(rest, specs[kind])}")
 
-    for kind in ("model", "dataset"):
+    for kind in ("model", "dataset", "metrics"):
         for spec in specs[kind].values():
             for task in spec.tasks:
                 check(f"The {kind} {spec.name!r}", "task", task)

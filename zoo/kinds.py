@@ -19,6 +19,8 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
+from zoo.deprecation import Former
+
 MISFIT = object()
 """What :func:`fit` returns for a value that does not fit."""
 
@@ -36,6 +38,7 @@ class Rule(NamedTuple):
         help: the sentence it was declared with.
         minimum: the smallest number allowed, also inside it.
         maximum: the largest number allowed, also inside it.
+        formerly: what it was called.
     """
 
     kind: Any
@@ -43,6 +46,7 @@ class Rule(NamedTuple):
     help: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    formerly: tuple[Former, ...] = ()
 
     def of(self, kind: Any) -> Rule:
         """Return the rule for something inside the setting."""

@@ -7,9 +7,11 @@ recipes, a plugin's name stands for its default recipe.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
+from zoo.deprecation import find
 from zoo.discovery import (
     CORE,
     FIRST_PARTY,
@@ -30,11 +32,11 @@ from zoo.errors import (
     ZooError,
     nearest,
 )
-from zoo.settings import PluginSettings, plugin_settings
+from zoo.settings import PluginSettings, config_path, plugin_settings
 from zoo.specs import ComponentSpec, RecipeSpec, Spec
 
 if TYPE_CHECKING:
-    from zoo.components import Dataset, Model, Strategy, Task
+    from zoo.components import Dataset, Metrics, Model, Strategy, Task
 
 __all__ = ["Kind", "Plugin", "Registry", "Status", "registry"]
 
@@ -56,8 +58,12 @@ class Registry:
         self._discovering = False
 
     @cached_property
+    def _wanted(self) -> PluginSettings:
+        return plugin_settings() if self._settings is None else self._settings
+
+    @cached_property
     def _discovery(self) -> Discovery:
-        return Discovery(plugin_settings() if self._settings is None else self._settings)
+        return Discovery(self._wanted)
 
     @cached_property
     def _plugins(self) -> list[Plugin]:
@@ -115,8 +121,9 @@ class Registry:
 
         Args:
             kind: the kind of component.
-            name: `plugin/name`; a bare name of the plugin `within`; for a recipe also a
-                plugin's name, which means its default recipe.
+            name: `plugin/name`, also a former one; a bare name of the plugin `within`; for a
+                recipe also a plugin's name, which means its default recipe or the one that the
+                user's settings choose.
             within: the plugin at hand.
 
         Raises:
@@ -130,18 +137,39 @@ class Registry:
             plugin, _, rest = name.partition("/")
             if rest in self._loaded(plugin).specs[kind]:
                 return name
-            raise self.unknown(name, kind)
+            return self._renamed(kind, name)
         if within is not None and name in self._loaded(within).specs[kind]:
             return f"{within}/{name}"
+        if kind == "recipe" and name in self._wanted.defaults:
+            return self._chosen_recipe(name)
         if kind == "recipe" and any(plugin.name == name for plugin in self._plugins):
             return self._default_recipe(name)
-        raise self.unknown(name if within is None else f"{within}/{name}", kind)
+        if within is not None:
+            return self._renamed(kind, f"{within}/{name}")
+        raise self.unknown(name, kind)
+
+    def made_for(self, kind: Kind, address: str) -> list[str]:
+        """Return the addresses of the tasks that a model, dataset or metrics declare.
+
+        Those of plugins that are not installed are among them.
+
+        Raises:
+            ZooError: as :meth:`resolve`, for the component itself.
+        """
+        plugin = address.partition("/")[0]
+        tasks: Iterable[str] = getattr(self.spec(kind, address), "tasks", ())
+        return [self._task(each if "/" in each else f"{plugin}/{each}") for each in tasks]
+
+    def origin(self, address: str) -> dict[str, str]:
+        """Return the distribution and version that a component comes from, by these names."""
+        plugin = self.plugin(address.partition("/")[0])
+        return {"distribution": plugin.distribution, "version": plugin.version}
 
     @overload
     def spec(self, kind: Literal["recipe"], address: str) -> RecipeSpec: ...
     @overload
     def spec(
-        self, kind: Literal["task", "model", "dataset", "strategy"], address: str
+        self, kind: Literal["task", "model", "dataset", "strategy", "metrics"], address: str
     ) -> ComponentSpec: ...
     @overload
     def spec(self, kind: Kind, address: str) -> Spec: ...
@@ -164,13 +192,15 @@ class Registry:
     @overload
     def implementation(self, kind: Literal["strategy"], address: str) -> type[Strategy]: ...
     @overload
+    def implementation(self, kind: Literal["metrics"], address: str) -> type[Metrics]: ...
+    @overload
     def implementation(self, kind: str, address: str) -> type[Any]: ...
 
     def implementation(self, kind: str, address: str) -> type[Any]:
         """Import the class of a component.
 
         Args:
-            kind: `task`, `model`, `dataset` or `strategy`.
+            kind: `task`, `model`, `dataset`, `strategy` or `metrics`.
             address: the component's address.
 
         Raises:
@@ -251,6 +281,36 @@ class Registry:
         if not plugin.specs:
             raise _refusal(plugin) from plugin.error
         return plugin
+
+    def _task(self, address: str) -> str:
+        """Return the present address of a task; the given one if it is not installed."""
+        try:
+            return self.resolve("task", address)
+        except ZooError:
+            return address
+
+    def _renamed(self, kind: Kind, address: str) -> str:
+        """Return the present address of what had this one, or raise that there is no such."""
+        plugin, _, rest = address.partition("/")
+        specs = self._loaded(plugin).specs[kind]
+        found = find(rest, {name: spec.formerly for name, spec in specs.items()})
+        if found is None:
+            raise self.unknown(address, kind)
+        present = f"{plugin}/{found[0]}"
+        found[1].admit(f"The {kind} {address!r}", repr(present), UnknownNameError)
+        return present
+
+    def _chosen_recipe(self, name: str) -> str:
+        """Return the recipe that the user's settings choose for a bare name."""
+        chosen = self._wanted.defaults[name]
+        try:
+            return self.resolve("recipe", chosen)
+        except ZooError as error:
+            raise ConfigError(
+                f"{config_path()}: defaults.{name} is {chosen!r}, which cannot be used. "
+                f"{error.message}",
+                hint=error.hint,
+            ) from error
 
     def _default_recipe(self, name: str) -> str:
         recipes = cast(dict[str, RecipeSpec], self._loaded(name).specs["recipe"])

@@ -8,7 +8,7 @@
 | `ZOO_PLUGINS` | which plugins are loaded; see :func:`plugin_settings` |
 | `ZOO_PLUGIN_TIMEOUT` | seconds a plugin may take to import, 10 by default; 0 means no limit |
 
-The file's table for plugins:
+What stands in the file:
 
 .. code-block:: toml
 
@@ -16,6 +16,13 @@ The file's table for plugins:
     allow = ["fraud", "ocr"]        # load only these
     disable = ["speech"]            # load all but these
     use = {ocr = "acme-zoo-ocr"}    # the distribution where two offer one name
+
+    [defaults]
+    vision = "acme/factory"         # the recipe that a bare name stands for
+
+    [recipes."vision/finetune"]     # settings over those of a recipe
+    use.model = "acme/detector"
+    train.batch_size = 8
 """
 
 from __future__ import annotations
@@ -33,6 +40,7 @@ from zoo.specs import check_name
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 _ENVIRONMENT = "ZOO_PLUGINS"
+_TABLES = ("defaults", "plugins", "recipes")
 
 
 def home() -> Path:
@@ -89,7 +97,8 @@ def user_config() -> dict[str, Any]:
     """Return the content of the user's settings file; empty if there is none.
 
     Raises:
-        ConfigError: the file cannot be read, or `ZOO_CONFIG` names a file that is missing.
+        ConfigError: the file cannot be read, holds something else than tables of settings, or
+            `ZOO_CONFIG` names a file that is missing.
     """
     path = config_path()
     text = _read(path)
@@ -98,12 +107,37 @@ def user_config() -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(text)
+        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
             f"{path} is not valid TOML: {error}.",
             hint="Correct that line, or set ZOO_CONFIG to another file.",
         ) from error
+    for name, table in content.items():
+        if name not in _TABLES:
+            raise ConfigError(f"{path}: there is no table {name!r}.", hint=nearest(name, _TABLES))
+        if not isinstance(table, dict):
+            raise ConfigError(
+                f"{path}: {name} is {table!r}, expected a table.",
+                hint=f"Write `[{name}]` and the settings below it.",
+            )
+    return content
+
+
+def recipe_overrides() -> dict[str, dict[str, Any]]:
+    """Return what the user's settings file sets of recipes, by their addresses.
+
+    Raises:
+        ConfigError: the file is malformed.
+    """
+    found = user_config().get("recipes", {})
+    for address, settings in found.items():
+        if "/" not in address or not isinstance(settings, dict):
+            raise ConfigError(
+                f"{config_path()}: recipes.{address} is no table of a recipe's settings.",
+                hint='Write `[recipes."PLUGIN/NAME"]` and the settings below it.',
+            )
+    return found
 
 
 @dataclass(frozen=True)
@@ -114,12 +148,14 @@ class PluginSettings:
         allow: names of the only plugins to load; None means all.
         disable: names of plugins not to load, each with the place that says so.
         use: plugin name -> the distribution to take it from.
+        defaults: bare name -> the address of the recipe that it stands for.
         allowed_by: the place that says which are allowed.
     """
 
     allow: frozenset[str] | None = None
     disable: Mapping[str, str] = field(default_factory=dict)
     use: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
     allowed_by: str = "the settings"
 
     @classmethod
@@ -158,7 +194,7 @@ def plugin_settings() -> PluginSettings:
     given = os.environ.get(_ENVIRONMENT, "").strip()
     if given == "none":
         return PluginSettings.none(f"{_ENVIRONMENT}=none")
-    settings = _from_table(user_config().get("plugins", {}), str(config_path()))
+    settings = _from_tables(user_config(), str(config_path()))
     return _with_environment(settings, given) if given else settings
 
 
@@ -180,7 +216,7 @@ def set_plugin_enabled(name: str, enabled: bool) -> Path:
     path = config_path()
     text = ""
     if path.exists():
-        _from_table(user_config().get("plugins", {}), str(path))
+        _from_tables(user_config(), str(path))
         text = _read(path)
 
     import tomlkit
@@ -219,13 +255,9 @@ def _read(path: Path) -> str:
         ) from error
 
 
-def _from_table(table: Any, source: str) -> PluginSettings:
-    """Check the table `[plugins]` of the settings file and return what it says."""
-    if not isinstance(table, dict):
-        raise ConfigError(
-            f"{source}: plugins is {table!r}, expected a table.",
-            hint="Write `[plugins]` and the settings below it.",
-        )
+def _from_tables(content: Mapping[str, Any], source: str) -> PluginSettings:
+    """Check the tables `[plugins]` and `[defaults]` of the file and return what they say."""
+    table = content.get("plugins", {})
     for key in table:
         if key not in ("allow", "disable", "use"):
             raise ConfigError(
@@ -238,6 +270,7 @@ def _from_table(table: Any, source: str) -> PluginSettings:
         allow=None if allow is None else frozenset(allow),
         disable=dict.fromkeys(disable, source),
         use=_choices(table.get("use", {}), f"{source}: plugins.use"),
+        defaults=_recipes(content.get("defaults", {}), f"{source}: defaults"),
         allowed_by=source,
     )
 
@@ -262,6 +295,17 @@ def _choices(value: Any, where: str) -> dict[str, str]:
     for name in value:
         _check_plugin_name(name, where)
     return value
+
+
+def _recipes(table: Mapping[str, Any], where: str) -> Mapping[str, str]:
+    for name, address in table.items():
+        _check_plugin_name(name, where)
+        if not isinstance(address, str) or "/" not in address:
+            raise ConfigError(
+                f"{where}.{name} is {address!r}, expected the address of a recipe.",
+                hint=f'For example {name} = "{name}/finetune"; `zoo list recipes` shows all.',
+            )
+    return table
 
 
 def _with_environment(settings: PluginSettings, given: str) -> PluginSettings:

@@ -71,6 +71,7 @@ def zoo_recipes():
                 "train.stages": [{"name": "all", "epochs": 2}],
                 "evaluation.samples": 20,
             },
+            trial={"train.learning_rate": 0.02, "train.stages": [{"epochs": 4}]},
             default=True,
         )
     ]
@@ -149,6 +150,8 @@ class Scaling(zoo.Preprocessing):
 
 @dataclass(frozen=True, kw_only=True)
 class Classify(zoo.Task):
+    """Tells which of two centres a point belongs to."""
+
     monitor: ClassVar[str] = "auc"
     preprocessing: ClassVar[type[zoo.Preprocessing]] = Scaling
 
@@ -191,6 +194,8 @@ class Classify(zoo.Task):
 
 @dataclass(frozen=True, kw_only=True)
 class Net(zoo.Model):
+    """Two dense layers with dropout between them."""
+
     width: int = zoo.setting(8, "Hidden units.", minimum=1)
     dropout: float = zoo.setting(0.2, "Share of units left out.", minimum=0, maximum=0.9)
 

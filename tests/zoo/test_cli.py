@@ -26,7 +26,17 @@ from zoo.startup import hold_back_stderr
 
 Install = Callable[..., None]
 Capture = pytest.CaptureFixture[str]
-COMMANDS = ("list", "info", "doctor", "check-data", "train", "evaluate", "predict", "report")
+COMMANDS = (
+    "list",
+    "info",
+    "doctor",
+    "check-data",
+    "train",
+    "evaluate",
+    "predict",
+    "report",
+    "prefetch",
+)
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ def test_ok(install_plugin: Install) -> None:
         "model": ["net"],
         "dataset": ["folder"],
         "strategy": ["spread"],
+        "metrics": [],
         "recipe": ["finetune"],
     }
 
@@ -181,19 +182,68 @@ def test_core_that_runs_from_its_source_is_no_missing_requirement(
     assert found("ocr").status is Status.OK
 
 
+KNOWN = f"zoo {zoo.__version__} works with contract 1."
+UPGRADE_PLUGIN = 'pip install --upgrade "zoo-ocr"'
+UPGRADE_CORE = 'pip install --upgrade "keras-domain-zoo"'
+
+
 @pytest.mark.parametrize(
-    ("line", "expected"),
+    ("line", "expected", "remedy"),
     [
-        ("", "It does not set ZOO_CONTRACT; this zoo has contract 1."),
-        ("ZOO_CONTRACT = 99", "It follows contract 99, this zoo has contract 1."),
+        ("", f"It does not set ZOO_CONTRACT; {KNOWN}", UPGRADE_PLUGIN),
+        ("ZOO_CONTRACT = 99", f"It follows contract 99; {KNOWN}", UPGRADE_CORE),
+        ("ZOO_CONTRACT: int = 0", f"It follows contract 0; {KNOWN}", UPGRADE_PLUGIN),
+        ("ZOO_CONTRACT = 90 + 9", f"It follows contract 99; {KNOWN}", UPGRADE_CORE),
+        ("ZOO_CONTRACT = 'one'", f"It follows contract 'one'; {KNOWN}", UPGRADE_PLUGIN),
     ],
 )
-def test_contract(line: str, expected: str, install_plugin: Install) -> None:
+def test_contract(line: str, expected: str, remedy: str, install_plugin: Install) -> None:
     install_plugin("ocr", TASK.replace("ZOO_CONTRACT = 1", line))
     plugin = found("ocr")
     assert (plugin.status, plugin.reason) == (Status.INCOMPATIBLE, expected)
+    assert plugin.remedy == remedy
     with pytest.raises(PluginError, match=r"cannot be used \(incompatible\)"):
         Registry().resolve("task", "ocr/read")
+
+
+@pytest.mark.parametrize("contract", [0, 99])
+@pytest.mark.parametrize("packages", ["acme", "acme.zoo.ocr"])
+def test_plugin_of_another_contract_is_not_imported(
+    contract: int,
+    packages: str,
+    install_distribution: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    trace = tmp_path / "trace"
+    leave_trace = f"open({str(trace)!r}, 'w')\n"
+    parts = packages.split(".")
+    folders = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+    files = {f"{folder}/__init__.py": leave_trace for folder in folders}
+    files[f"{folders[-1]}/plugin.py"] = (
+        f'{leave_trace}"""\nZOO_CONTRACT = 1\n"""\nZOO_CONTRACT = {contract}\n'
+    )
+    install_distribution("acme", files=files, plugins={"ocr": f"{packages}.plugin"})
+    plugin = found("ocr")
+    assert plugin.status is Status.INCOMPATIBLE
+    assert f"contract {contract};" in plugin.reason
+    assert not trace.exists()
+    assert "acme" not in sys.modules
+
+
+def test_plugin_in_namespaces_is_found(install_distribution: Callable[..., Path]) -> None:
+    files = {"acme/zoo/ocr.py": "ZOO_CONTRACT = 1"}
+    install_distribution("acme", files=files, plugins={"ocr": "acme.zoo.ocr"})
+    assert found("ocr").status is Status.OK
+
+
+def test_contract_that_is_kept_for_a_while(
+    install_plugin: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_plugin("ocr")
+    monkeypatch.setattr("zoo.discovery.SUPPORTED_CONTRACTS", range(1, 3))
+    assert found("ocr").status is Status.OK
+    monkeypatch.setattr("zoo.discovery.SUPPORTED_CONTRACTS", range(2, 4))
+    assert "works with contract 2 to 3." in found("ocr").reason
 
 
 # Broken plugins
@@ -272,6 +322,19 @@ def zoo_recipes():
         default=True,
     )
     return [first]
+"""
+
+
+SMALL_MODEL = """
+import zoo
+
+ZOO_CONTRACT = 1
+
+
+@zoo.hookimpl
+def zoo_models():
+    tasks = ("ocr/read", "ocr/gone", "other/read")
+    return [zoo.ModelSpec(name="net", summary="A net.", implementation="a:B", tasks=tasks)]
 """
 
 
@@ -439,14 +502,27 @@ def test_plugin_that_asks_for_plugins_while_it_is_imported(install_plugin: Insta
     assert statuses == {"ocr": Status.BROKEN, "vase": Status.OK}
 
 
-def test_five_of_fifty_are_broken(install_plugin: Install) -> None:
-    for number in range(50):
-        broken = {7: "1 / 0", 17: "import sys; sys.exit()", 27: "import no_such", 37: "def", 47: ""}
-        name = f"dummy{number}"
-        install_plugin(name, broken[number]) if number in broken else install_plugin(name)
+def test_five_of_fifty_are_broken(
+    install_plugin: Install, install_distribution: Callable[..., Path], heavy_library: str
+) -> None:
+    broken = {
+        7: (f"import {heavy_library}", Status.BROKEN),
+        17: ("import sys; sys.exit()", Status.BROKEN),
+        27: (TASK.replace('summary="Reads."', 'summary=""'), Status.BROKEN),
+        37: ("ZOO_CONTRACT = 99", Status.INCOMPATIBLE),
+        47: (TASK, Status.CONFLICT),
+    }
+    for number in set(range(50)) - broken.keys():
+        install_plugin(f"dummy{number}")
+    for number, (code, _) in broken.items():
+        install_plugin(f"dummy{number}", code)
+    install_distribution("acme-dummy", plugins={"dummy47": "acme_dummy.plugin"})
     plugins = Registry()
-    unusable = [p.name for p in plugins.plugins() if p.status is not Status.OK]
-    assert unusable == ["dummy17", "dummy27", "dummy37", "dummy47", "dummy7"]
+    unusable = {each.name: each for each in plugins.plugins() if each.status is not Status.OK}
+    assert {name: each.status for name, each in unusable.items()} == {
+        f"dummy{number}": status for number, (_, status) in broken.items()
+    }
+    assert all(each.reason and each.remedy for each in unusable.values())
     assert len(plugins.specs("model")) == 45
     assert plugins.resolve("recipe", "dummy8") == "dummy8/finetune"
 
@@ -639,6 +715,14 @@ def test_recipe_of_components_of_a_plugin_that_is_not_installed(install_plugin: 
     assert plugins.plugin("ocr").status is Status.OK
     with pytest.raises(UnknownNameError, match="No plugin is called 'other'"):
         plugins.resolve("dataset", plugins.spec("recipe", "ocr").dataset, within="ocr")
+
+
+def test_model_is_for_tasks_of_other_plugins_too(install_plugin: Install) -> None:
+    install_plugin("ocr")
+    install_plugin("fonts", SMALL_MODEL)
+    plugins = Registry()
+    assert plugins.made_for("model", "fonts/net") == ["ocr/read", "ocr/gone", "other/read"]
+    assert plugins.origin("fonts/net") == {"distribution": "zoo-fonts", "version": "1.0"}
 
 
 def test_only_recipe_is_the_default(install_plugin: Install) -> None:

@@ -182,7 +182,7 @@ def test_named_file_has_to_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_disable_and_enable_keep_comments(config_file: Path) -> None:
     text = (
         "# my settings\n"
-        "[train]\n"
+        '[recipes."fraud/finetune"]\n'
         "seed = 1  # lucky\n"
         "\n"
         "[plugins]\n"

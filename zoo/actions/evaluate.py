@@ -9,10 +9,12 @@ from typing import Any
 
 from zoo import bundle as bundles
 from zoo.actions.measure import measure_bundle
-from zoo.components import Finding
+from zoo.bundle import Bundle
+from zoo.components import Finding, Metrics
 from zoo.data.examples import all_rows
-from zoo.errors import DataError
+from zoo.errors import DataError, MissingRequirementError, UnknownNameError
 from zoo.recipe import EvaluationConfig
+from zoo.registry import registry
 from zoo.settings import cache_folder
 
 
@@ -36,6 +38,7 @@ def evaluate(
     """
     bundle = bundles.load(path).with_settings(settings)
     config = EvaluationConfig(samples=samples, batch_size=bundle.about["batch_size"])
+    further, left_out = _further_metrics(bundle)
     findings: list[Finding] = []
     if data:
         examples, findings = bundle.dataset.read(str(data), cache=cache_folder())
@@ -60,5 +63,23 @@ def evaluate(
                 hint="Name labelled files it has not seen: --data FILE.",
             )
         examples, split = loaded.splits["test"], "test"
-    evaluation, _ = measure_bundle(bundle, examples, config, split=split)
-    return {**evaluation, "findings": [asdict(finding) for finding in findings]}
+    evaluation, _ = measure_bundle(bundle, examples, config, split=split, further=further)
+    return {**evaluation, "findings": [asdict(finding) for finding in [*left_out, *findings]]}
+
+
+def _further_metrics(bundle: Bundle) -> tuple[dict[str, Metrics], list[Finding]]:
+    """Return the metrics that the bundle's recipe asked for beside the task's own.
+
+    Without those that are not installed here, each of which is a finding: all others can be
+    measured.
+    """
+    found, missing = {}, []
+    origins = bundles.origins_in(bundle.about)
+    for stored in bundle.about.get("further_metrics", ()):
+        address = stored["address"]
+        try:
+            found[address] = bundles.build(registry(), "metrics", stored, origins)
+        except (UnknownNameError, MissingRequirementError) as error:
+            message = f"These metrics were left out: {error.message}"
+            missing.append(Finding("warning", "missing-metrics", message, address, error.hint))
+    return found, missing

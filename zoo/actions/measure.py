@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.bundle import Bundle
-from zoo.components import Batch, Examples, Figure
+from zoo.components import Batch, Examples, Figure, Metrics
 from zoo.data.examples import Columns, all_rows
 from zoo.evaluation.bootstrap import Bootstrap
 from zoo.evaluation.evaluate import baseline_predictions, compare
@@ -22,6 +22,7 @@ def measure_bundle(
     config: EvaluationConfig,
     *,
     split: str,
+    further: Mapping[str, Metrics],
     train: Examples | None = None,
 ) -> tuple[dict[str, Any], list[Figure]]:
     """Measure a bundle beside its task's baselines.
@@ -31,6 +32,7 @@ def measure_bundle(
         examples: labelled ones, which nothing was chosen on.
         config: bootstrap and baselines.
         split: what the examples are called in the report.
+        further: metrics beside the task's own, by address.
         train: what baselines are fitted on; None leaves them out.
 
     Returns:
@@ -44,7 +46,7 @@ def measure_bundle(
     bootstrap = Bootstrap(samples=config.samples, level=config.level)
     evaluation = {
         "split": split,
-        **compare(bundle.task, truth, systems, bootstrap),
+        **compare(bundle.task, truth, systems, bootstrap, further),
         "monitor": bundle.task.monitor,
         "decision": _decision(bundle.decision),
         "calibration": _calibration(bundle.decision),

@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from zoo import bundle as bundles
 from zoo.actions.measure import measure_bundle, store
 from zoo.bundle import Bundle
-from zoo.components import Data, Examples, Preprocessing, Tensor
+from zoo.components import Data, Examples, Model, Preprocessing, Tensor
 from zoo.config import from_file, to_toml
 from zoo.data.examples import Columns, EncodedExamples, all_rows
 from zoo.distribution import distribute
 from zoo.errors import ConfigError, DataError, DivergedError, PluginError, StorageError
-from zoo.evaluation.evaluate import measure
+from zoo.evaluation.evaluate import all_metrics, measure
 from zoo.inference import Sweep
+from zoo.presets import preset
 from zoo.recipe import Recipe, resolve_recipe
 from zoo.registry import Registry, registry
 from zoo.runs import Run, lock
@@ -63,12 +65,12 @@ def train(recipe: Recipe, runs: Path, options: Options, *, seeds: int = 1) -> Ru
         DivergedError: training diverged; the run's folder keeps what there is.
         StorageError: a file cannot be written; what was finished stays.
     """
-    _check_weights(recipe.weights)
+    _check_weights(recipe.weights, recipe.model)
     run = Run.create(runs, recipe.address, _about(recipe, options, seeds))
     write_text(run.path / "config.toml", to_toml(recipe.resolved.dump()))
     try:
         return _carry_out(recipe, run, options)
-    except DataError:
+    except (ConfigError, DataError):
         if not run.checkpoints.exists():  # nothing has been trained, so nothing is lost
             shutil.rmtree(run.path)
         raise
@@ -148,8 +150,8 @@ def _load(recipe: Recipe, run: Run) -> Data:
         )
     content = {**vars(data.info), "findings": [vars(finding) for finding in data.findings]}
     run.write("data.json", content)
-    plugin = run.about["plugin"]["distribution"]
-    run.write("lock.json", lock(data.info.fingerprint, recipe.seed, plugin))
+    plugins = [each["distribution"] for each in run.about.get("plugins", {}).values()]
+    run.write("lock.json", lock(data.info.fingerprint, recipe.seed, plugins))
     _add_seconds(run, data=time.monotonic() - began)
     return data
 
@@ -169,6 +171,7 @@ def _train_and_measure(
         data.splits["test"],
         recipe.evaluation,
         split="test",
+        further=recipe.metrics,
         train=data.splits["train"] if baselines else None,
     )
     store(run, evaluation, figures)
@@ -201,6 +204,7 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
     transfer = recipe.weights != "none"
     if transfer and checkpoint is None:
         _start_from_weights(recipe, run, model, preprocessing, options)
+    _rehearse(recipe, preprocessing, data, model)
     trainer = Trainer(
         model=model,
         parts=recipe.model.parts(model),
@@ -248,17 +252,27 @@ def _tell(options: Options, event: dict[str, Any]) -> None:
         listener.on_event(event)
 
 
-def _check_weights(weights: str) -> None:
-    """Raise `ConfigError` if `weights` is a path at which there is no trained model."""
-    path = Path(weights)
-    is_path = path.exists() or weights.startswith((".", "/", "~")) or "runs/" in weights
-    if "://" in weights or not is_path or bundles.is_bundle(path):
+def _check_weights(weights: str, model: Model) -> None:
+    """Find what training starts from, and fetch it, before anything else is done.
+
+    Raises:
+        ConfigError: there are no such weights, or they cannot be fetched.
+        StorageError: they were changed after they were fetched.
+    """
+    path, presets = Path(weights).expanduser(), model.presets()
+    if weights == "none" or bundles.is_bundle(path):
         return
-    there = "holds no trained model" if path.exists() else "does not exist"
-    raise ConfigError(
-        f"The weights {weights} cannot be used: the folder {there}.",
-        hint="Give the folder of a finished run, or of a bundle.",
-    )
+    is_path = path.exists() or weights.startswith((".", "/", "~")) or "runs/" in weights
+    is_named = weights in presets or "://" in weights
+    if is_path and not is_named and not (path / "config.json").exists():
+        there = "holds no trained model" if path.exists() else "does not exist"
+        raise ConfigError(
+            f"The weights {weights} cannot be used: the folder {there}.",
+            hint="Give the folder of a finished run, of a bundle or of a preset.",
+        )
+    if presets:
+        with preset(weights, presets):
+            pass
 
 
 def _start_from_weights(
@@ -315,6 +329,20 @@ def _last_checkpoint(run: Run, checkpoints: Checkpoints) -> Checkpoint | None:
 def _encode(recipe: Recipe, preprocessing: Preprocessing, examples: Examples) -> EncodedExamples:
     windows = recipe.task.windows(examples, preprocessing)
     return EncodedExamples(windows, preprocessing, recipe.train.memory)
+
+
+def _rehearse(recipe: Recipe, preprocessing: Preprocessing, data: Data, model: keras.Model) -> None:
+    """Measure a few examples by the untrained model if the recipe asks for further metrics.
+
+    What is wrong with those then shows before training and not after it.
+    """
+    if not recipe.metrics:
+        return
+    train, batch_size = data.splits["train"], recipe.evaluation.batch_size
+    truth = train[np.arange(min(len(train), batch_size))]
+    sweep = Sweep(recipe.task, preprocessing, Columns(truth), batch_size)
+    predictions = recipe.task.decode(sweep.outputs(model), {})
+    all_metrics(recipe.task, recipe.metrics, truth, predictions)
 
 
 def _validation(
@@ -375,6 +403,10 @@ def _bundle(
                 "seed": run.about["data_seed"],
             },
             "batch_size": recipe.evaluation.batch_size,
+            "further_metrics": [
+                bundles.describe(address, metrics) for address, metrics in recipe.metrics.items()
+            ],
+            "plugins": run.about.get("plugins", {}),
             "precision": run.about["device"]["precision"],
             "facts": dict(data.info.facts),
         },
@@ -384,6 +416,7 @@ def _bundle(
 def _about(recipe: Recipe, options: Options, seeds: int) -> dict[str, Any]:
     plugins = options.plugins or registry()
     plugin = plugins.plugin(recipe.address.partition("/")[0])
+    used = [recipe.address, *recipe.addresses.values(), *recipe.metrics]
     return {
         "recipe": recipe.address,
         "summary": recipe.spec.summary,
@@ -400,6 +433,7 @@ def _about(recipe: Recipe, options: Options, seeds: int) -> dict[str, Any]:
             "distribution": plugin.distribution,
             "version": plugin.version,
         },
+        "plugins": {each.partition("/")[0]: plugins.origin(each) for each in used},
     }
 
 

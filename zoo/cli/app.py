@@ -8,9 +8,19 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 from zoo import __version__
-from zoo.cli.commands import catalogue, completion, doctor, plugins, train, trained
+from zoo.cli.commands import (
+    catalogue,
+    completion,
+    doctor,
+    new,
+    plugins,
+    prefetch,
+    train,
+    trained,
+)
 from zoo.cli.errors import guard
 from zoo.cli.output import Output
 from zoo.cli.parser import Commands, Parser
@@ -44,7 +54,7 @@ def build_parser() -> Parser:
     parser.set_defaults(run=None, parser=parser)
     parser.add_argument("--version", action="version", version=f"zoo {__version__}")
     commands = Commands(parser)
-    for module in (catalogue, doctor, train, trained, plugins, completion):
+    for module in (catalogue, doctor, train, trained, prefetch, plugins, new, completion):
         module.register(commands)
     return parser
 
@@ -62,7 +72,8 @@ def _run(words: list[str], out: Output) -> ExitCode | None:
     if arguments.run is None:
         arguments.parser.print_help()
         return ExitCode.OK
-    with _no_plugins() if arguments.no_plugins else nullcontext():
+    plugins = _no_plugins() if arguments.no_plugins else nullcontext()
+    with _old_names_shown(out), plugins:
         code: ExitCode | None = arguments.run(arguments, out)
     return code
 
@@ -89,6 +100,28 @@ def _prepare_streams() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+
+
+@contextmanager
+def _old_names_shown(out: Output) -> Iterator[None]:
+    """Within it, the use of an old name is one line, without the place in the code."""
+    import warnings
+
+    from zoo.deprecation import ZooDeprecationWarning
+
+    show_others = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **file: Any) -> None:
+        if issubclass(category, ZooDeprecationWarning):
+            out.warn(f"warning: {message}")
+        else:
+            show_others(message, category, *place, **file)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = show_others
 
 
 @contextmanager

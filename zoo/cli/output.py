@@ -6,6 +6,7 @@ with `--json`.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +16,8 @@ from typing import Any
 from zoo.errors import ExitCode
 
 _GOOD = "ok"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""All but tabs and line breaks; marks that turn text around; bytes that are not UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,14 @@ class Output:
             blocks: as a reader is shown it; a blank line separates them.
         """
         if self.json:
-            print(_as_json(value))
+            print(_visible(_as_json(value)))
         elif not blocks:
             return
         elif sys.stdout.isatty():
             _render(blocks)
         else:
             texts = [block.plain() if isinstance(block, Table) else block for block in blocks]
-            print("\n\n".join(texts))
+            print(_visible("\n\n".join(texts)))
 
     def note(self, text: str) -> None:
         """Say something that is not data, unless the user wants quiet."""
@@ -80,7 +83,7 @@ class Output:
     def warn(self, text: str) -> None:
         """Say something that must be seen."""
         with suppress(BrokenPipeError):  # nobody listens any more: no reason to stop training
-            print(text, file=sys.stderr, flush=True)
+            print(_visible(text), file=sys.stderr, flush=True)
 
     def error(self, kind: str, message: str, hint: str, code: ExitCode) -> None:
         """Say why the command failed.
@@ -94,7 +97,15 @@ class Output:
         self.warn(f"error: {message}" + (f"\n{hint}" if hint else ""))
         if self.json:
             content = {"type": kind, "message": message, "hint": hint, "exit_code": int(code)}
-            print(_as_json({"error": content}), flush=True)
+            print(_visible(_as_json({"error": content})), flush=True)
+
+
+def _visible(text: str) -> str:
+    """Return text whose control characters are written out, as in JSON.
+
+    Names of files and classes are not trusted: a terminal would obey what is in them.
+    """
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _as_json(value: Any) -> str:
@@ -114,10 +125,10 @@ def _render(blocks: Sequence[Table | str]) -> None:
         if number:
             console.print()
         if isinstance(block, str):
-            console.print(block, markup=False, soft_wrap=True)
+            console.print(_visible(block), markup=False, soft_wrap=True)
         else:
             if block.title:
-                console.print(block.title, markup=False, style="bold")
+                console.print(_visible(block.title), markup=False, style="bold")
             console.print(_rich_table(block))
 
 
@@ -134,7 +145,7 @@ def _rich_table(table: Table) -> Any:
     width = len(table.columns) or max((len(row) for row in table.rows), default=0)
     headings = list(table.columns) or [""] * width
     for heading in headings:
-        rich_table.add_column(Text(heading), overflow="fold")
+        rich_table.add_column(Text(_visible(heading)), overflow="fold")
     for row in table.rows:
         rich_table.add_row(
             *(_cell(heading, text) for heading, text in zip(headings, row, strict=True))
@@ -146,5 +157,5 @@ def _cell(heading: str, text: str) -> Any:
     from rich.text import Text
 
     if heading != "Status":
-        return Text(text)
-    return Text(text, style="green" if text == _GOOD else "yellow")
+        return Text(_visible(text))
+    return Text(_visible(text), style="green" if text == _GOOD else "yellow")

@@ -6,23 +6,16 @@ from typing import Any
 
 from zoo.config import describe, from_settings
 from zoo.discovery import Kind
-from zoo.recipe import KINDS, EvaluationConfig, Use, resolve_recipe
+from zoo.recipe import KINDS, SECTIONS, EvaluationConfig, Use, resolve_recipe
 from zoo.registry import Registry
 from zoo.training.config import TrainConfig
-
-_SECTIONS: dict[Kind, str] = {
-    "task": "task",
-    "model": "model",
-    "dataset": "data",
-    "strategy": "strategy",
-}
-"""The section of a recipe's settings that belongs to each kind of component."""
 
 
 def component_settings(plugins: Registry, kind: Kind, address: str) -> list[dict[str, Any]]:
     """Return the settings of a component as name, type, default and help."""
     found = plugins.implementation(kind, address)
-    return [row._asdict() for row in describe(found, _SECTIONS[kind])]
+    section = f"metrics.{address}" if kind == "metrics" else SECTIONS[kind]
+    return [row._asdict() for row in describe(found, section)]
 
 
 def recipe_settings(plugins: Registry, address: str) -> dict[str, list[dict[str, Any]]]:
@@ -41,6 +34,8 @@ def recipe_settings(plugins: Registry, address: str) -> dict[str, list[dict[str,
         rows[f"{kind} {used}"] = component_settings(plugins, kind, used)
     for name, group in (("train", TrainConfig), ("evaluation", EvaluationConfig)):
         rows[name] = [row._asdict() for row in describe(group, name)]
+    for each in recipe.metrics:
+        rows[f"metrics {each}"] = component_settings(plugins, "metrics", each)
     values = recipe.resolved.dump()
     owners = {
         owner: [{**row, "default": _inside(values, row["name"], row["default"])} for row in group]

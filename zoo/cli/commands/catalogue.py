@@ -19,6 +19,7 @@ KINDS: dict[str, Kind] = {
     "datasets": "dataset",
     "tasks": "task",
     "strategies": "strategy",
+    "metrics": "metrics",
 }
 
 
@@ -221,7 +222,8 @@ def _component_info(address: str, out: Output) -> None:
 
 def _declared(kind: str, address: str, spec: Spec) -> dict[str, Any]:
     """Return what a plugin declares of a component."""
-    plain = {key: value for key, value in vars(spec).items() if key not in ("name", "settings")}
+    hidden = ("name", "settings", "formerly")
+    plain = {key: value for key, value in vars(spec).items() if key not in hidden}
     return {"kind": kind, "address": address, **plain}
 
 

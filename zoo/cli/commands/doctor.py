@@ -149,9 +149,23 @@ def _places() -> dict[str, str]:
         "home": str(home()),
         "settings": str(config_path()) if config_path().exists() else "none",
         "cache": str(cache_folder()),
+        "store": _store(),
         "writable": "yes" if os.access(folder, os.W_OK) else f"no: {folder}",
         "disk": f"{usage.free / 1e9:.1f} GB free of {usage.total / 1e9:.1f} GB",
     }
+
+
+def _store() -> str:
+    """Return what of the network is kept on this machine."""
+    from zoo.errors import StorageError
+    from zoo.store import contents, store_folder
+
+    try:
+        kept = contents()
+    except StorageError as error:
+        return f"{store_folder()}, damaged: {error.message}"
+    size = sum(each.size for each in kept)
+    return f"{store_folder()}, {len(kept)} kept, {size / 1e6:.1f} MB" if kept else "empty"
 
 
 def _existing(path: Path) -> Path:
