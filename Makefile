@@ -1,8 +1,10 @@
-# Two commands, each of which sets up all it needs:
+# Commands, each of which sets up all it needs:
 #   make demo   train the fraud recipe on generated transactions and show where the report is
 #   make test   lint, types and tests
+# And for those who change it:
+#   make docs   the documentation as a site, in site/
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types tests clean
+.PHONY: help demo test lint types tests docs clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +13,7 @@ STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -3
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
 
 # The environment is made again only when what is to be installed has changed.
 $(STAMP): pyproject.toml
@@ -35,5 +37,10 @@ types: $(STAMP)
 tests: $(STAMP)
 	@$(BIN)/pytest
 
+# Any warning fails, such as a link within the site that leads nowhere.
+docs: $(STAMP)
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir build/doctrees docs site
+	@echo "The first page is site/index.html"
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -6,7 +6,7 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -153,16 +153,16 @@ class Run:
         return f"Run({str(self.path)!r}, {self.about['status']})"
 
 
-def lock(fingerprint: str, seed: int, plugin: str) -> dict[str, Any]:
+def lock(fingerprint: str, seed: int, plugins: Iterable[str]) -> dict[str, Any]:
     """Return what a run has to know of its surroundings to be repeated.
 
     Args:
         fingerprint: of the dataset.
         seed: of the run.
-        plugin: the distribution of the recipe's plugin; empty if it was registered by hand.
+        plugins: the distributions of the plugins; empty text for one registered by hand.
     """
     packages = {}
-    for name in sorted({*_LOCKED, plugin} - {""}):
+    for name in sorted({*_LOCKED, *plugins} - {""}):
         try:
             packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo.components import Batch, Examples, Metric, Preprocessing, Task
+from zoo.components import Batch, Examples, Metric, Metrics, Preprocessing, Task
 from zoo.data.examples import all_rows
+from zoo.errors import ConfigError
 from zoo.evaluation.bootstrap import Bootstrap
 
 
@@ -19,11 +20,41 @@ def measure(metrics: Sequence[Metric], examples: int) -> dict[str, float]:
     return {each.name: float(each.compute(ones)) for each in metrics}
 
 
+def all_metrics(
+    task: Task, further: Mapping[str, Metrics], truth: Batch, predictions: Batch
+) -> list[Metric]:
+    """Return the task's own metrics, then further ones.
+
+    Args:
+        task: whose predictions are measured.
+        further: metrics beside the task's own, by address.
+        truth: the examples, whole columns.
+        predictions: what was predicted for them.
+
+    Raises:
+        ConfigError: two metrics have one name.
+    """
+    metrics = task.metrics(truth, predictions)
+    owners = {each.name: "the task itself" for each in metrics}
+    for address, component in further.items():
+        for metric in component.metrics(truth, predictions):
+            if metric.name in owners:
+                raise ConfigError(
+                    f"The metrics {address} measure {metric.name!r}, as {owners[metric.name]} "
+                    "already does.",
+                    hint=f"Leave {address} out of evaluation.metrics.",
+                )
+            owners[metric.name] = address
+            metrics.append(metric)
+    return metrics
+
+
 def compare(
     task: Task,
     truth: Batch,
     systems: Mapping[str, tuple[str, Batch]],
     bootstrap: Bootstrap,
+    further: Mapping[str, Metrics] | None = None,
 ) -> dict[str, Any]:
     """Measure several systems on the same examples and the same bootstrap draws.
 
@@ -33,10 +64,14 @@ def compare(
         systems: for each name its kind (`model`, which comes first, or `baseline`) and its
             predictions.
         bootstrap: how intervals are made.
+        further: metrics beside the task's own, by address.
 
     Returns:
         the JSON-able content of `evaluation.json`: `values` of each system, and for each
         baseline the model's `lead` over it, above 0 where the model is better.
+
+    Raises:
+        ConfigError: two metrics have one name.
     """
     rows, units = _rows(truth), task.units(truth)
     draws = bootstrap.draws(rows, units)
@@ -44,7 +79,7 @@ def compare(
     metrics: list[Metric] = []
     ours: dict[str, np.ndarray] = {}
     for name, (kind, predictions) in systems.items():
-        metrics = task.metrics(truth, predictions)
+        metrics = all_metrics(task, further or {}, truth, predictions)
         drawn = {metric.name: bootstrap.sample(metric, draws) for metric in metrics}
         row = {"name": name, "kind": kind, "values": _intervals(drawn, bootstrap)}
         if kind == "model":

@@ -1,0 +1,1 @@
+"""The `newplugin` domain for keras-domain-zoo."""

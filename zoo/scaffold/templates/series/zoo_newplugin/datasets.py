@@ -1,0 +1,90 @@
+"""Where series come from: the user's folders, or the generator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import zoo
+
+from zoo_newplugin.folders import FilesInFolders, files_at
+from zoo_newplugin.generated import GeneratedData
+from zoo_newplugin.labelled import Found, LabelledData
+from zoo_newplugin.series import SeriesFile, Vibration, header
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesInFolders(FilesInFolders):
+    """Series in the user's files; an example has `series` and its `length` in steps.
+
+    A whole series is an example, so that no two splits share any of its moments.
+    """
+
+    title: ClassVar[str] = "time series"
+    column: ClassVar[str] = "series"
+    suffixes: ClassVar[tuple[str, ...]] = (".csv",)
+
+    channels: tuple[str, ...] = zoo.setting(
+        (), "Columns that are read; by default all of the most frequent header."
+    )
+    ignore: tuple[str, ...] = zoo.setting(
+        ("time", "timestamp", "date"), "Columns that are no channels, such as the time."
+    )
+
+    def file(self, path: Path) -> SeriesFile:
+        return SeriesFile(path, self.channels)
+
+    def facts(self) -> Mapping[str, Any]:
+        return {"channels": list(self.channels)}
+
+    def find(self, path: str, *, labelled: bool) -> Found:
+        if self.channels:
+            return super().find(path, labelled=labelled)
+        usual = replace(self, channels=self._usual_channels(path))
+        return usual.find(path, labelled=labelled)
+
+    def settled(self, info: zoo.DatasetInfo) -> Self:
+        return replace(super().settled(info), channels=tuple(info.facts["channels"]))
+
+    def _usual_channels(self, path: str) -> tuple[str, ...]:
+        """Return the columns that most of the files have.
+
+        Raises:
+            DataError: no file has any.
+        """
+        headers: Counter[tuple[str, ...]] = Counter()
+        for file in files_at(path)[1]:
+            if file.suffix.lower() in self.suffixes:
+                with suppress(zoo.DataError):
+                    names = (name for name in header(file) if name not in self.ignore)
+                    headers[tuple(names)] += 1
+        channels = max(headers, key=headers.__getitem__, default=())
+        if not channels:
+            raise zoo.DataError(f"No file at {path} has columns to read.", hint=self.layout)
+        return channels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machines(GeneratedData):
+    """The vibration of machines in two directions, healthy or with one of three faults."""
+
+    classes: ClassVar[tuple[str, ...]] = ("healthy", "loose", "unbalanced", "worn")
+    files: ClassVar[type[LabelledData]] = SeriesInFolders
+    channels: ClassVar[tuple[str, ...]] = ("x", "y")
+
+    steps: int = zoo.setting(400, "Mean length of a series, steps.", minimum=32)
+
+    def example(self, rng: np.random.Generator, label: str) -> Mapping[str, Any]:
+        steps = int(self.steps * rng.uniform(0.7, 1.3))
+        return {"series": Vibration(label, int(rng.integers(2**31)), steps), "length": steps}
+
+    def facts(self) -> Mapping[str, Any]:
+        return {"channels": list(self.channels)}
+
+    def reader(self) -> LabelledData:
+        return SeriesInFolders(classes=self.classes, channels=self.channels)

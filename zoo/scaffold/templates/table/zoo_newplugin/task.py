@@ -1,0 +1,40 @@
+"""The task: what rows, classes and predictions mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import zoo
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from zoo_newplugin.baselines import classical
+from zoo_newplugin.classification import Classification
+from zoo_newplugin.columns import Features
+from zoo_newplugin.preprocessing import TablePreprocessing
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyRows(Classification):
+    """Says which class a row of a table belongs to."""
+
+    preprocessing: ClassVar[type[zoo.Preprocessing]] = TablePreprocessing
+
+    def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> TablePreprocessing:
+        columns = zoo.all_rows(train)
+        classes = tuple(info.facts["classes"])
+        features = Features(tuple(info.facts["numbers"]), tuple(info.facts["categories"]))
+        weights = self.weights_of_classes(columns, classes)
+        return TablePreprocessing.fit(columns, features, classes, weights)
+
+    def baselines(self, preprocessing: Any) -> Mapping[str, zoo.Baseline]:
+        def features(batch: zoo.Batch) -> np.ndarray:
+            return np.concatenate(list(preprocessing.inputs(batch).values()), axis=1)
+
+        trees = HistGradientBoostingClassifier(early_stopping=True, random_state=0)
+        return {
+            **super().baselines(preprocessing),
+            "Gradient boosting": classical(trees, features),
+        }
