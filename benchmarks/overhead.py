@@ -45,7 +45,7 @@ def main() -> None:
 
     def bare() -> float:
         model = build()
-        model.compile(keras.optimizers.AdamW(1e-3), recipe.task.loss())
+        model.compile(keras.optimizers.AdamW(1e-3), recipe.task.loss(preprocessing.space))
         clock = _Clock()
         tick = keras.callbacks.LambdaCallback(on_train_batch_end=clock.tick)
         model.fit(batches(), verbose=0, shuffle=False, callbacks=[tick])
@@ -58,7 +58,7 @@ def main() -> None:
         Trainer(
             model=model,
             parts=recipe.model.parts(model),
-            loss=recipe.task.loss(),
+            loss=recipe.task.loss(preprocessing.space),
             config=recipe.train,
             stages=[stage],
             examples=examples,

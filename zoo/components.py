@@ -213,7 +213,8 @@ class Tensor:
     """An input or output of a model, without the batch axis.
 
     Attributes:
-        shape: sizes; `None` where they vary.
+        shape: sizes; `None` where they vary. Integers are padded with 0 to the longest of
+            the batch along an axis that varies.
         dtype: a Keras dtype such as `float32`.
         names: the meaning of each place on the last axis: features, classes or pieces.
         sizes: for integer inputs, how many values each place on the last axis can take.
@@ -265,6 +266,16 @@ class Preprocessing(ABC):
 
     def weights(self, batch: Batch) -> np.ndarray | None:
         """Return a float32 weight for each example in the loss, or None for equal ones."""
+        return None
+
+    def sizes(self, batch: Batch) -> np.ndarray | None:
+        """Return how long each example is, or None where all are of one size.
+
+        With `train.batch_tokens`, examples of alike size make a batch.
+
+        Returns:
+            int64 [batch], or [batch, inputs] where several inputs are padded; 1 or more.
+        """
         return None
 
     @abstractmethod
@@ -387,10 +398,13 @@ class Task(Component, ABC):
     def prepare(self, train: Examples, info: DatasetInfo) -> Preprocessing:
         """Learn the preprocessing from the training split."""
 
-    def loss(self) -> Any | None:
+    def loss(self, space: Space) -> Any | None:
         """Return the loss to compile with: a `keras.losses.Loss` or a dict of them by output.
 
         None, the default, where each model brings its own; see :meth:`Model.loss`.
+
+        Args:
+            space: of the preprocessing, from which the model is built.
         """
         return None
 
@@ -407,6 +421,21 @@ class Task(Component, ABC):
         columns are then cut as well, so that they can be trained on.
         """
         return examples
+
+    def predictor(
+        self, model: keras.Model, preprocessing: Preprocessing
+    ) -> Callable[[Batch], Any] | None:
+        """Return what predicts instead of a single run of the network, such as decoding.
+
+        Args:
+            model: the network, on one device.
+            preprocessing: what encodes the windows.
+
+        Returns:
+            a function from the network's inputs to raw outputs, or None for the network.
+            The validation loss is the network's all the same.
+        """
+        return None
 
     def reduce(self, outputs: Any, preprocessing: Preprocessing) -> Any:
         """Return what is kept of one batch's raw outputs: by default all.

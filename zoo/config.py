@@ -108,9 +108,13 @@ class Resolved:
         return _origin(self.origins, name)
 
     def dump(self) -> dict[str, Any]:
-        """Return all values as plain data, as :func:`dump` does for one section."""
+        """Return all values as plain data, as :func:`dump` does for one section.
+
+        A setting of a section is there even if it is None by default: read back, it stands
+        over a recipe's own value.
+        """
         present = {name: value for name, value in self.values.items() if value is not None}
-        return {name: _plain(value, none=NONE) for name, value in present.items()}
+        return {name: _whole_section(value) for name, value in present.items()}
 
 
 # Reading
@@ -292,6 +296,13 @@ def _rows(group: type, prefix: str, defaults: Mapping[str, Any]) -> list[Setting
         if item := group_in(inside(rule.kind, "0")):
             rows += describe(item, f"{name}.0")
     return rows
+
+
+def _whole_section(value: Any) -> Any:
+    plain = _plain(value, none=NONE)
+    if not dataclasses.is_dataclass(value):
+        return plain
+    return {key: plain.get(key, NONE) for key in rules(typing.cast(type, type(value)))}
 
 
 def _plain(value: Any, none: Any = None) -> Any:

@@ -73,19 +73,23 @@ class Distribution:
         Raises:
             ConfigError: it cannot be shared evenly among the replicas.
         """
-        if self.batch == "per-replica":
-            return batch_size * self.replicas
-        if batch_size % self.replicas:
+        total = self.total(batch_size)
+        if total % self.replicas:
             raise ConfigError(
                 f"train.batch_size is {batch_size}, which {self.replicas} replicas cannot share "
                 "evenly.",
                 hint=f"Use a multiple of {self.replicas}.",
             )
-        return batch_size
+        return total
 
-    def learning_rate_factor(self, batch_size: int) -> float:
-        """Return what learning rates are multiplied by, for a recipe's `train.batch_size`."""
-        growth = self.batch_size(batch_size) / batch_size
+    def total(self, amount: int) -> int:
+        """Return the global amount for a recipe's amount of a batch, examples or tokens."""
+        return amount * self.replicas if self.batch == "per-replica" else amount
+
+    @property
+    def learning_rate_factor(self) -> float:
+        """What learning rates are multiplied by."""
+        growth = self.total(1)
         return {"none": 1.0, "linear": growth, "sqrt": growth**0.5}[self.learning_rate_scaling]
 
     def describe(self) -> dict[str, object]:

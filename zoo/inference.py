@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from zoo.components import Examples, Preprocessing, Task
+from zoo.components import Batch, Examples, Preprocessing, Task
 from zoo.data.examples import EncodedExamples, all_rows, map_arrays
 from zoo.data.pipeline import prediction_batches
 
@@ -38,12 +38,15 @@ class Sweep:
         self._task = task
         self._batch_size = batch_size
         self._encoded = EncodedExamples(windows, preprocessing, memory_limit)
+        self._order = _by_size(self._encoded)
         self._examples = all_rows(examples)
         self._windows = self._examples if windows is examples else all_rows(windows)
 
     def outputs(self, model: keras.Model) -> Any:
         """Return a network's outputs as `Task.decode` and `Task.tune` take them."""
-        return self._restored([self._kept(outputs, rows) for rows, outputs in self._raw(model)])
+        predict = self._task.predictor(model, self._encoded.preprocessing)
+        raw = self._network(model) if predict is None else self._predicted(predict)
+        return self._restored([self._kept(outputs, rows) for rows, outputs in raw])
 
     def outputs_and_loss(self, model: keras.Model, loss: Any) -> tuple[Any, float]:
         """Return a network's outputs, and its mean loss over the windows.
@@ -52,35 +55,60 @@ class Sweep:
             model: the network.
             loss: what it trains with: a `keras.losses.Loss` or a dict of them by output.
         """
+        predict = self._task.predictor(model, self._encoded.preprocessing)
         kept, total = [], 0.0
-        for rows, outputs in self._raw(model):
-            kept.append(self._kept(outputs, rows))
+        for rows, outputs in self._network(model):
+            if predict is None:
+                kept.append(self._kept(outputs, rows))
             targets, weights = self._encoded.targets(rows)
             total += len(rows) * loss_value(loss, targets, _first(outputs, len(rows)), weights)
+        if predict is not None:
+            kept = [self._kept(outputs, rows) for rows, outputs in self._predicted(predict)]
         return self._restored(kept), total / len(self._encoded)
 
-    def _raw(self, model: keras.Model) -> Iterator[tuple[np.ndarray, Any]]:
+    def _predicted(self, predict: Callable[[Batch], Any]) -> Iterator[tuple[np.ndarray, Any]]:
+        """Yield the rows of each batch, and what a task predicts of the batch, filled up."""
+        for rows, inputs in zip(self._batches(), self._inputs(), strict=True):
+            yield rows, predict(map_arrays(inputs, np.asarray))
+
+    def _network(self, model: keras.Model) -> Iterator[tuple[np.ndarray, Any]]:
         """Yield the rows of each batch, and the network's outputs for the batch, filled up."""
-        batches = prediction_batches(self._encoded, self._batch_size)
         # Each replica computes its share of a batch that was distributed, as in `fit`.
-        shared = model.distribute_strategy.experimental_distribute_dataset(batches)
-        for number, inputs in enumerate(shared):
-            start = number * self._batch_size
-            rows = np.arange(start, min(start + self._batch_size, len(self._encoded)))
+        shared = model.distribute_strategy.experimental_distribute_dataset(self._inputs())
+        for rows, inputs in zip(self._batches(), shared, strict=True):
             yield rows, map_arrays(model.predict_on_batch(inputs), _at_least_float32)
+
+    def _inputs(self) -> Any:
+        return prediction_batches(self._encoded, self._order, self._batch_size)
+
+    def _batches(self) -> Iterator[np.ndarray]:
+        """Yield the rows of each batch."""
+        for start in range(0, len(self._order), self._batch_size):
+            yield self._order[start : start + self._batch_size]
 
     def _kept(self, outputs: Any, rows: np.ndarray) -> Any:
         """Return what the task keeps of one batch's outputs, without what filled it up."""
         return _first(self._task.reduce(outputs, self._encoded.preprocessing), len(rows))
 
     def _restored(self, kept: list[Any]) -> Any:
+        place = np.argsort(self._order, kind="stable")
         outputs: Any
         if isinstance(kept[0], Mapping):
-            outputs = {name: np.concatenate([each[name] for each in kept]) for name in kept[0]}
+            outputs = {
+                name: np.concatenate([each[name] for each in kept])[place] for name in kept[0]
+            }
         else:
-            outputs = np.concatenate(kept)
+            outputs = np.concatenate(kept)[place]
         preprocessing = self._encoded.preprocessing
         return self._task.restore(outputs, self._windows, self._examples, preprocessing)
+
+
+def _by_size(encoded: EncodedExamples) -> np.ndarray:
+    """Return all rows, the longest examples first, so that batches hold little padding."""
+    if encoded.sizes is None:
+        return np.arange(len(encoded))
+    longest = encoded.sizes.reshape(len(encoded), -1).max(axis=1)
+    return np.argsort(-longest, kind="stable")
 
 
 def _first(part: Any, count: int) -> Any:

@@ -68,7 +68,7 @@ class DetectFraud(zoo.Task):
             positive_weight=balance if self.class_weight == "balanced" else 1.0,
         )
 
-    def loss(self) -> keras.losses.Loss:
+    def loss(self, space: zoo.Space) -> keras.losses.Loss:
         return MemberCrossEntropy(self.focal_gamma if self.objective == "focal" else 0.0)
 
     def decode(self, outputs: np.ndarray, decision: Mapping[str, float]) -> zoo.Batch:

@@ -160,7 +160,7 @@ class Classify(zoo.Task):
     def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> Scaling:
         return Scaling(train[np.arange(len(train))]["point"].mean(axis=0))
 
-    def loss(self) -> keras.losses.Loss:
+    def loss(self, space: zoo.Space) -> keras.losses.Loss:
         return keras.losses.BinaryCrossentropy(from_logits=True)
 
     def decode(self, outputs: Any, decision: Mapping[str, float]):

@@ -88,7 +88,7 @@ class Weighted(toy.Scaling):
 def test_the_loss_is_a_mean_over_examples(
     model: keras.Model, examples: zoo.Columns, preprocessing: zoo.Preprocessing, memory: int
 ) -> None:
-    loss = toy.Classify().loss()
+    loss = toy.Classify().loss(preprocessing.space)
     targets = preprocessing.targets(examples.columns)
     weights = preprocessing.weights(examples.columns)
     outputs = outputs_at(model, examples.columns["point"])

@@ -146,7 +146,7 @@ def test_memory_is_judged_by_what_object_columns_refer_to() -> None:
 
 
 def test_prediction_covers_every_example_in_order_in_full_batches() -> None:
-    batches = list(prediction_batches(_examples(10), 4).as_numpy_iterator())
+    batches = list(prediction_batches(_examples(10), np.arange(10), 4).as_numpy_iterator())
     assert {len(batch["point"]) for batch in batches} == {4}
     rows = np.concatenate([batch["point"] for batch in batches])[:10]
     assert np.array_equal(rows, np.arange(20, dtype=np.float32).reshape(10, 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +29,7 @@ import zoo
 from zoo.cli.progress import epoch_line
 from zoo.distribution import distribute
 from zoo.errors import ConfigError, DataError, DivergedError, PluginError
+from zoo.registry import registry
 from zoo.reporting.wording import carried_over
 from zoo.storage import read_lines
 from zoo.training.checkpoints import Checkpoint, Checkpoints, Progress
@@ -251,7 +253,7 @@ def test_a_model_may_bring_its_own_loss(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(toy.Net, "loss", lambda model, space: keras.losses.MeanSquaredError())
     own = zoo.train("toy", runs=tmp_path)
     assert not same(weights(plain), weights(own))
-    monkeypatch.setattr(toy.Classify, "loss", lambda task: None)
+    monkeypatch.setattr(toy.Classify, "loss", lambda task, space: None)
     without = zoo.train("toy", runs=tmp_path)
     assert same(weights(own), weights(without))
 
@@ -259,7 +261,7 @@ def test_a_model_may_bring_its_own_loss(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_plugin_without_a_loss_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toy.Classify, "loss", lambda task: None)
+    monkeypatch.setattr(toy.Classify, "loss", lambda task, space: None)
     with pytest.raises(PluginError, match="toy/net"):
         zoo.train("toy", runs=tmp_path)
 
@@ -414,7 +416,7 @@ def test_learning_rate_grows_with_the_global_batch(scaling: str, factor: float) 
     one = distribute(zoo.strategy("toy/plain", kind="single"))
     four = replace(one, replicas=4, batch="per-replica", learning_rate_scaling=scaling)
     assert four.batch_size(8) == 32
-    assert four.learning_rate_factor(8) == factor
+    assert four.learning_rate_factor == factor
 
 
 def test_several_seeds_show_their_spread(tmp_path: Path) -> None:
@@ -430,6 +432,26 @@ def test_unusable_data_leave_no_run_behind(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="line 1"):
         zoo.train("toy", data=str(tmp_path / "bad.jsonl"), runs=tmp_path / "runs")
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.fixture
+def averaging_recipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The small plugin's recipe with settings that are empty by default."""
+    (recipe,) = toy.zoo_recipes()
+    ours = replace(recipe, settings={**recipe.settings, "train.ema": 0.9, "train.patience": 5})
+    with monkeypatch.context() as patched:
+        patched.setattr(toy, "zoo_recipes", zoo.hookimpl(lambda: [ours]))
+        registry().register(toy, "toy")
+        yield
+    registry().register(toy, "toy")
+
+
+@pytest.mark.usefixtures("averaging_recipe")
+def test_a_recipes_setting_that_was_emptied_stays_empty_when_resumed(tmp_path: Path) -> None:
+    settings = {**_SLOW, "train.ema": "none"}
+    path = interrupted("toy", tmp_path, settings, StopAt(0, 3))
+    assert "patience = 5" in (path / "config.toml").read_text()
+    assert zoo.resume(path).about["status"] == "finished"
 
 
 def test_changed_data_are_not_resumed_on(tmp_path: Path) -> None:

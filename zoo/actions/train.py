@@ -237,7 +237,8 @@ def _shape(tensor: Tensor) -> str:
 
 def _loss(recipe: Recipe, preprocessing: Preprocessing) -> Any:
     """Return the model's own loss, or else the task's."""
-    loss = recipe.model.loss(preprocessing.space) or recipe.task.loss()
+    space = preprocessing.space
+    loss = recipe.model.loss(space) or recipe.task.loss(space)
     if loss is None:
         raise PluginError(
             f"There is nothing to train {recipe.addresses['model']} with: neither it nor the task "

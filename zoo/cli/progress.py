@@ -46,6 +46,8 @@ class Progress(Listener):
                 from zoo.reporting.wording import carried_over
 
                 self._out.note(f"Weights: {carried_over(event)}")
+            case "stage" if "padding" in event:
+                self._out.note(f"Batches of alike sizes: {event['padding']:.1%} padding")
             case "epoch":
                 self._out.note(epoch_line(event))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from zoo.components import Batch, Examples, Preprocessing
 
 _MEASURED = 16
 """Examples that are encoded to judge how much memory all take."""
+_ROWS_AT_ONCE = 65_536
+"""Examples that are read at once where all are gone through."""
 
 
 class Columns:
@@ -70,20 +73,42 @@ class EncodedExamples:
     def __getitem__(self, rows: np.ndarray, /) -> Encoded:
         if self._kept is None:
             return self._encode(rows)
-        return Encoded(*(map_arrays(part, lambda array: array[rows]) for part in self._kept))
+        inputs, targets, weights = (_rows(part, rows) for part in self._kept)
+        return Encoded(self._trimmed(inputs), self._trimmed(targets), weights)
 
     def inputs(self, rows: np.ndarray) -> Batch:
         """Return the model's inputs alone: what there is of examples without labels."""
         if self._kept is None:
             return self.preprocessing.inputs(self.examples[rows])
-        return map_arrays(self._kept.inputs, lambda array: array[rows])
+        return self._trimmed(_rows(self._kept.inputs, rows))
 
     def targets(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return targets and weights alone, without encoding inputs for them."""
         if self._kept is None:
             batch = self.examples[rows]
             return self.preprocessing.targets(batch), self._weights(batch, len(rows))
-        return map_arrays(self._kept.targets, lambda array: array[rows]), self._kept.weights[rows]
+        return self._trimmed(_rows(self._kept.targets, rows)), self._kept.weights[rows]
+
+    @cached_property
+    def sizes(self) -> np.ndarray | None:
+        """How long each example is, int64 [examples] or [examples, inputs]; None if all alike."""
+        pieces = []
+        for start in range(0, len(self), _ROWS_AT_ONCE):
+            rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(self)))
+            piece = self.preprocessing.sizes(self.examples[rows])
+            if piece is None:
+                return None
+            pieces.append(piece)
+        return np.concatenate(pieces)
+
+    @cached_property
+    def of_one_shape(self) -> bool:
+        """Whether every example is encoded in the same shapes."""
+        return all(None not in each.shape for each in self.preprocessing.space.inputs.values())
+
+    def _trimmed(self, part: Any) -> Any:
+        """Cut the padding that rows share, where what was kept is as long as the longest."""
+        return part if self.of_one_shape else map_arrays(part, _without_padding)
 
     def _encode(self, rows: np.ndarray) -> Encoded:
         batch = self.examples[rows]
@@ -103,6 +128,18 @@ class EncodedExamples:
         sample = self._encode(rows)
         size = sum(_bytes(array) for part in sample for array in arrays(part))
         return size * len(self) // len(rows)
+
+
+def _rows(part: Any, rows: np.ndarray) -> Any:
+    return map_arrays(part, lambda array: array[rows])
+
+
+def _without_padding(array: np.ndarray) -> np.ndarray:
+    """Cut the columns at the end of integers [batch, length] that are 0 in every row."""
+    if array.ndim != 2 or array.dtype.kind not in "iu":
+        return array
+    used = np.flatnonzero(array.any(axis=0))
+    return array[:, : used[-1] + 1 if len(used) else 1]
 
 
 def _bytes(array: np.ndarray) -> int:
@@ -127,7 +164,7 @@ def map_arrays(part: Any, function: Any) -> Any:
     return function(part)
 
 
-def all_rows(examples: Examples, rows_at_once: int = 65_536) -> Batch:
+def all_rows(examples: Examples, rows_at_once: int = _ROWS_AT_ONCE) -> Batch:
     """Return all examples as whole columns, read in pieces of `rows_at_once`."""
     if isinstance(examples, Columns):
         return dict(examples.columns)

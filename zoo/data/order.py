@@ -35,6 +35,10 @@ class Order:
         """Steps after which every example has been seen at least once."""
         return -(-self.examples // self.batch_size)
 
+    def examples_in(self, start: int, stop: int) -> int:
+        """Return how many examples the steps from `start` to `stop` take."""
+        return (stop - start) * self.batch_size
+
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of a step and the pass each belongs to, both int64 [batch]."""
         position = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
@@ -47,13 +51,18 @@ class Order:
 
     def partners(self, rows: np.ndarray, passes: np.ndarray, count: int) -> np.ndarray:
         """Return rows to mix each row with, int64 [batch, count], drawn by (seed, pass, row)."""
-        draws = [
-            np.random.default_rng([self.seed, *place, _PARTNERS]).integers(
-                self.examples, size=count
-            )
-            for place in zip(passes, rows, strict=True)
-        ]
-        return np.stack(draws)
+        return draw_partners(self.seed, rows, passes, self.examples, count)
+
+
+def draw_partners(
+    seed: int, rows: np.ndarray, passes: np.ndarray, examples: int, count: int
+) -> np.ndarray:
+    """Return rows to mix each row with, int64 [batch, count], drawn by (seed, pass, row)."""
+    draws = [
+        np.random.default_rng([seed, *place, _PARTNERS]).integers(examples, size=count)
+        for place in zip(passes, rows, strict=True)
+    ]
+    return np.stack(draws)
 
 
 _PARTNERS = 1

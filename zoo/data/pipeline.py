@@ -11,11 +11,12 @@ import tensorflow as tf
 from zoo.components import Augmentation
 from zoo.data.examples import Encoded, EncodedExamples, map_arrays
 from zoo.data.order import Order
+from zoo.data.sized_order import SizedOrder
 
 
 def training_batches(
     examples: EncodedExamples,
-    order: Order,
+    order: Order | SizedOrder,
     *,
     start: int,
     steps: int,
@@ -55,24 +56,27 @@ def training_batches(
         return inputs, targets, weights
 
     sample = fetch(np.int64(start))
-    dataset = _dataset(fetch, sample, range(start, start + steps), _fixed(examples))
+    counted, shaped = isinstance(order, Order), examples.of_one_shape
+    dataset = _dataset(fetch, sample, range(start, start + steps), counted, shaped)
     dataset = dataset.map(augmented, num_parallel_calls=tf.data.AUTOTUNE)
     return _options(dataset.prefetch(tf.data.AUTOTUNE))
 
 
-def prediction_batches(examples: EncodedExamples, batch_size: int) -> tf.data.Dataset:
-    """Return all inputs in order; the last batch is filled up with the last example.
+def prediction_batches(
+    examples: EncodedExamples, rows: np.ndarray, batch_size: int
+) -> tf.data.Dataset:
+    """Return the inputs of rows in order; the last batch is filled up with the last row.
 
     Full batches give every replica work and keep the model from being traced again; the
-    caller drops the outputs beyond `len(examples)`.
+    caller drops the outputs beyond `len(rows)`.
     """
 
     def fetch(step: np.int64) -> Any:
-        rows = np.arange(step * batch_size, (step + 1) * batch_size)
-        return examples.inputs(np.minimum(rows, len(examples) - 1))
+        places = np.arange(step * batch_size, (step + 1) * batch_size)
+        return examples.inputs(rows[np.minimum(places, len(rows) - 1)])
 
-    steps = range(-(-len(examples) // batch_size))
-    dataset = _dataset(fetch, fetch(np.int64(0)), steps, _fixed(examples))
+    steps = range(-(-len(rows) // batch_size))
+    dataset = _dataset(fetch, fetch(np.int64(0)), steps, True, examples.of_one_shape)
     return _options(dataset.prefetch(tf.data.AUTOTUNE))
 
 
@@ -92,9 +96,17 @@ def _with_partners(examples: EncodedExamples, rows: np.ndarray) -> Encoded:
 
 
 def _dataset(
-    fetch: Callable[[np.int64], Any], sample: Any, steps: range, fixed: bool
+    fetch: Callable[[np.int64], Any], sample: Any, steps: range, counted: bool, shaped: bool
 ) -> tf.data.Dataset:
-    """Map `fetch` over steps; `sample` gives the structure, types and, if `fixed`, shapes."""
+    """Map `fetch` over steps; `sample` gives structure and types, and shapes that are fixed.
+
+    Args:
+        fetch: returns the batch of a step.
+        sample: what it returns for some step.
+        steps: the steps.
+        counted: whether all batches have as many examples.
+        shaped: whether all examples have one shape.
+    """
     flat = tf.nest.flatten(_plain(sample))
 
     def call(step: tf.Tensor) -> Any:
@@ -105,19 +117,14 @@ def _dataset(
             stateful=False,
         )
         for tensor, array in zip(tensors, flat, strict=True):
-            tensor.set_shape(
-                array.shape if fixed else [*array.shape[:1], *[None] * (array.ndim - 1)]
-            )
+            count = array.shape[:1] if counted or not array.ndim else (None,)
+            shape = array.shape[1:] if shaped else (None,) * (array.ndim - 1)
+            tensor.set_shape((*count, *shape))
         return tf.nest.pack_sequence_as(_plain(sample), tensors)
 
     return tf.data.Dataset.range(steps.start, steps.stop).map(
         call, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-
-
-def _fixed(examples: EncodedExamples) -> bool:
-    """Whether every batch has the same shapes."""
-    return all(None not in each.shape for each in examples.preprocessing.space.inputs.values())
 
 
 def _plain(value: Any) -> Any:

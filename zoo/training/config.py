@@ -51,10 +51,18 @@ class TrainConfig:
 
     stages: tuple[Stage, ...] = setting((Stage(),), "The stages, in order.")
     batch_size: int = setting(32, "Examples in a step.", minimum=1)
+    batch_tokens: int = setting(
+        0,
+        "Tokens in a step, padding included, of examples of alike size; 0 takes "
+        "`batch_size` examples.",
+        minimum=0,
+    )
     optimizer: Literal["adamw", "adam", "sgd"] = setting("adamw", "Update rule.")
     momentum: float = setting(0.9, "Momentum of `sgd`.", minimum=0, maximum=1)
     learning_rate: float = setting(1e-3, "Peak learning rate.", minimum=0)
-    schedule: Literal["constant", "cosine"] = setting("cosine", "Learning rate after warm-up.")
+    schedule: Literal["constant", "cosine", "inverse-sqrt"] = setting(
+        "cosine", "Learning rate after warm-up; `inverse-sqrt` is arXiv:1706.03762's."
+    )
     warmup: float = setting(
         0.05, "Share of a stage's steps in which the rate rises from 0.", minimum=0, maximum=1
     )

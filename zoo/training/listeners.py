@@ -30,6 +30,6 @@ class Listener:
         | `nothing to do` | the run to go on with is finished | `path` |
         | `device` | the devices are chosen | as in `run.json` |
         | `transfer` | weights were carried over | `copied`, `variables`, `parts` |
-        | `stage` | a stage begins | `steps` |
+        | `stage` | a stage begins | `steps`, and `padding`, a share, of batches by tokens |
         | `epoch` | after each validation | `loss`, `validation`, `examples_per_second`, ... |
         """

@@ -25,8 +25,9 @@ from zoo.components import Augmentation
 from zoo.data.examples import EncodedExamples
 from zoo.data.order import Order
 from zoo.data.pipeline import training_batches
+from zoo.data.sized_order import SizedOrder
 from zoo.distribution import Distribution
-from zoo.errors import DivergedError
+from zoo.errors import ConfigError, DivergedError
 from zoo.training import state
 from zoo.training.checkpoints import Checkpoint, Checkpoints, Progress
 from zoo.training.config import Stage, TrainConfig
@@ -118,10 +119,19 @@ class Trainer:
             self._save_between_stages(progress)
         return progress
 
-    def _order(self, index: int) -> Order:
+    def _order(self, index: int) -> Order | SizedOrder:
         """Return the order of examples in a stage: one of its own, from the run's seed."""
-        batch_size = self.distribution.batch_size(self.config.batch_size)
-        return Order(len(self.examples), batch_size, seed=self.seed * 1000 + index)
+        seed = self.seed * 1000 + index
+        if not self.config.batch_tokens:
+            batch_size = self.distribution.batch_size(self.config.batch_size)
+            return Order(len(self.examples), batch_size, seed)
+        if self.examples.sizes is None:
+            raise ConfigError(
+                "train.batch_tokens is set, but these examples are all of one size.",
+                hint="Set train.batch_size instead, and train.batch_tokens=0.",
+            )
+        tokens = self.distribution.total(self.config.batch_tokens)
+        return SizedOrder(self.examples.sizes, tokens, seed, self.distribution.replicas)
 
     def tell(self, event: dict[str, Any]) -> None:
         """Pass an event on to all listeners."""
@@ -130,7 +140,7 @@ class Trainer:
 
     def _compile(self, stage: Stage, steps: int) -> None:
         set_trainable(self.parts, stage)
-        factor = self.distribution.learning_rate_factor(self.config.batch_size)
+        factor = self.distribution.learning_rate_factor
         with self.distribution.tf_strategy.scope():
             optimizer = build_optimizer(
                 self.config,
@@ -173,7 +183,12 @@ class _StageLoop(keras.callbacks.Callback):
     """What happens between the steps of one stage."""
 
     def __init__(
-        self, trainer: Trainer, stage: Stage, order: Order, steps: int, progress: Progress
+        self,
+        trainer: Trainer,
+        stage: Stage,
+        order: Order | SizedOrder,
+        steps: int,
+        progress: Progress,
     ) -> None:
         super().__init__()
         self.trainer = trainer
@@ -212,7 +227,10 @@ class _StageLoop(keras.callbacks.Callback):
             state.restore(self.model, self._resumed)
             self._resumed = {}
         if self.progress.step == 0:
-            self.trainer.tell(self._event({"event": "stage", "steps": self.steps}))
+            event: dict[str, Any] = {"event": "stage", "steps": self.steps}
+            if isinstance(self.order, SizedOrder):
+                event["padding"] = round(self.order.padding, 4)
+            self.trainer.tell(self._event(event))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.progress.step += 1
@@ -297,7 +315,7 @@ class _StageLoop(keras.callbacks.Callback):
         self._count_time()
         step, seconds = self._paced
         spent = max(self.progress.seconds - seconds, 1e-9)
-        examples = (self.progress.step - step) * self.order.batch_size
+        examples = self.order.examples_in(step, self.progress.step)
         return {
             "seconds": round(self.progress.seconds, 3),
             "spent": round(spent, 3),

@@ -68,9 +68,31 @@ def _schedule(config: TrainConfig, peak: float, steps: int) -> Any:
             warmup_target=peak if warmup else None,
             warmup_steps=warmup,
         )
+    if config.schedule == "inverse-sqrt":
+        return InverseSquareRoot(peak, max(1, warmup))
     if warmup:
         return keras.optimizers.schedules.PolynomialDecay(0.0, warmup, end_learning_rate=peak)
     return peak
+
+
+class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises in a line, then falls with the square root of the steps (arXiv:1706.03762).
+
+    Args:
+        peak: the highest learning rate.
+        warmup: the step at which it is reached, 1 or later.
+    """
+
+    def __init__(self, peak: float, warmup: int) -> None:
+        self.peak, self.warmup = peak, warmup
+
+    def __call__(self, step: Any) -> Any:
+        done = (keras.ops.cast(step, "float32") + 1) / self.warmup
+        return self.peak * keras.ops.minimum(done, keras.ops.rsqrt(done))
+
+    def get_config(self) -> dict[str, float]:
+        """Return the arguments."""
+        return {"peak": self.peak, "warmup": self.warmup}
 
 
 def _with_rates(base: type[keras.optimizers.Optimizer]) -> Any:

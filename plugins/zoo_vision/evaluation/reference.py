@@ -25,9 +25,9 @@ def coco_reference(truth: zoo.Batch, predictions: zoo.Batch, classes: int) -> di
         ImportError: pycocotools is not installed.
     """
     stats = coco_eval(truth, predictions, classes, np.arange(len(truth["boxes"]))).stats
-    names = [metric.name for metric in coco_metrics(truth, predictions, [])]
+    ours = coco_metrics(truth, predictions, [str(index) for index in range(classes)])
     values = np.where(stats == -1, np.nan, stats).tolist()
-    return dict(zip(names, values, strict=True))
+    return {metric.name: value for metric, value in zip(ours, values, strict=False)}
 
 
 def coco_eval(truth: zoo.Batch, predictions: zoo.Batch, classes: int, images: np.ndarray) -> Any:

@@ -42,7 +42,7 @@ class Classification(zoo.Task):
             return ()
         return class_weights(train["label"], classes)
 
-    def loss(self) -> keras.losses.Loss:
+    def loss(self, space: zoo.Space) -> keras.losses.Loss:
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def restore(
