@@ -11,6 +11,8 @@ import zoo
 from zoo.data.examples import EncodedExamples
 from zoo.data.order import Order
 from zoo.data.pipeline import prediction_batches, training_batches
+from zoo.data.sized_order import SizedOrder
+from zoo.inference import Sweep
 
 
 def _examples(count: int) -> EncodedExamples:
@@ -150,3 +152,58 @@ def test_prediction_covers_every_example_in_order_in_full_batches() -> None:
     assert {len(batch["point"]) for batch in batches} == {4}
     rows = np.concatenate([batch["point"] for batch in batches])[:10]
     assert np.array_equal(rows, np.arange(20, dtype=np.float32).reshape(10, 2))
+
+
+class _Words(toy.Scaling):
+    """Examples as so many ones as they are long."""
+
+    @property
+    def space(self) -> zoo.Space:
+        words = zoo.Tensor((None,), "int32")
+        return zoo.Space(inputs={"words": words}, outputs={"logit": zoo.Tensor((1,))})
+
+    def inputs(self, batch):
+        longest = batch["size"].max()
+        return {"words": (np.arange(longest) < batch["size"][:, None]).astype(np.int32)}
+
+    def sizes(self, batch):
+        return batch["size"]
+
+
+def _words(count: int, memory: int) -> EncodedExamples:
+    sizes = np.random.default_rng(0).integers(1, 30, count)
+    columns = {"size": sizes, "label": sizes % 2}
+    return EncodedExamples(zoo.Columns(columns), _Words(np.zeros(2)), memory)
+
+
+@pytest.mark.parametrize("memory", [0, 2**20])
+def test_examples_of_alike_size_are_padded_to_the_longest_of_their_batch(memory: int) -> None:
+    examples = _words(300, memory)
+    order = SizedOrder(examples.sizes, tokens=120, seed=0)
+    steps = 2 * order.steps_per_epoch
+    total = 0.0
+    for inputs, targets, weights in training_batches(examples, order, start=0, steps=steps):
+        words = inputs["words"].numpy()
+        assert words.size <= 120
+        assert words.any(axis=0).all()
+        assert len(words) == len(targets) == len(weights)
+        total += float(np.mean(weights))
+    # A mean over the batch then counts each example alike.
+    assert total / steps == pytest.approx(1.0, rel=0.05)
+
+
+def test_predictions_of_sized_examples_come_back_in_order() -> None:
+    examples = _words(50, 0)
+    sweep = Sweep(_Lengths(), examples.preprocessing, examples.examples, 8)
+    assert sweep.outputs(_NoNetwork()).tolist() == examples.examples.columns["size"].tolist()
+
+
+class _Lengths(toy.Classify):
+    """Predicts by counting words, without a network."""
+
+    def predictor(self, model, preprocessing):
+        return lambda inputs: inputs["words"].sum(axis=1)
+
+
+class _NoNetwork:
+    """Must not be run."""

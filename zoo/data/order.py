@@ -35,9 +35,10 @@ class Order:
         """Steps after which every example has been seen at least once."""
         return -(-self.examples // self.batch_size)
 
-    def examples_in(self, start: int, stop: int) -> int:
-        """Return how many examples the steps from `start` to `stop` take."""
-        return (stop - start) * self.batch_size
+    @property
+    def mean_batch(self) -> float:
+        """Examples in a batch."""
+        return float(self.batch_size)
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of a step and the pass each belongs to, both int64 [batch]."""

@@ -47,6 +47,9 @@ def training_batches(
             batch = _with_partners(examples, mixed)
         else:
             batch = examples[rows]
+        # The loss is a mean over the batch; so every example counts alike in whatever batch.
+        share = np.float32(len(rows) / order.mean_batch)
+        batch = batch._replace(weights=batch.weights * share)
         return batch, seeds, np.array(progress(int(step)), np.float32)
 
     def augmented(batch: Any, seeds: tf.Tensor, progress: tf.Tensor) -> Any:

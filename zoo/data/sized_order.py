@@ -91,9 +91,10 @@ class SizedOrder:
         room = sum(each.max(axis=0).sum() * len(each) for each in sizes)
         return 1 - sum(each.sum() for each in sizes) / room
 
-    def examples_in(self, start: int, stop: int) -> int:
-        """Return how many examples the steps from `start` to `stop` take, on average."""
-        return round((stop - start) * self.examples / self._batches_a_pass)
+    @property
+    def mean_batch(self) -> float:
+        """Examples in an average batch."""
+        return self.examples / self._batches_a_pass
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of a step and the pass each belongs to, both int64 [batch]."""

@@ -315,7 +315,7 @@ class _StageLoop(keras.callbacks.Callback):
         self._count_time()
         step, seconds = self._paced
         spent = max(self.progress.seconds - seconds, 1e-9)
-        examples = self.order.examples_in(step, self.progress.step)
+        examples = (self.progress.step - step) * self.order.mean_batch
         return {
             "seconds": round(self.progress.seconds, 3),
             "spent": round(spent, 3),
