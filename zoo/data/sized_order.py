@@ -63,13 +63,7 @@ class SizedOrder:
                 f"has to fit, once for each of {multiple} replicas.",
                 hint="Raise train.batch_tokens, or leave out the longest examples.",
             )
-        limits = _limits(int(longest.min()), int(longest.max()))
-        place = np.searchsorted(limits, longest)
-        self._buckets = [
-            _Bucket(np.flatnonzero(place == each), tokens // limit // multiple * multiple)
-            for each, limit in enumerate(limits)
-            if np.any(place == each)
-        ]
+        self._buckets = _buckets(longest, tokens, multiple)
         # Batches are asked for nearly in order, so each bucket is in one pass or two.
         self._schedule = lru_cache(maxsize=4)(self._schedule_of)
         self._permutation = lru_cache(maxsize=2 * len(self._buckets))(self._permutation_of)
@@ -145,6 +139,24 @@ class SizedOrder:
         rows = generator.permutation(bucket.rows)
         together = np.arange(len(rows)) // (bucket.batch_size * _SORTED_TOGETHER)
         return rows[np.lexsort([self._sizes[rows].sum(axis=1), together])]
+
+
+def _buckets(longest: np.ndarray, tokens: int, multiple: int) -> list[_Bucket]:
+    """Return buckets, each with enough examples of alike size to fill a batch in a pass."""
+    limits = _limits(int(longest.min()), int(longest.max()))
+    place = np.searchsorted(limits, longest)
+    buckets: list[_Bucket] = []
+    waiting = np.empty(0, np.int64)
+    for each, limit in enumerate(limits):
+        waiting = np.concatenate([waiting, np.flatnonzero(place == each)])
+        room = tokens // int(limit) // multiple * multiple
+        if each == len(limits) - 1 and len(waiting) < room and buckets:
+            waiting = np.concatenate([buckets.pop().rows, waiting])
+        if len(waiting) >= room or each == len(limits) - 1:
+            few = max(1, len(waiting) // multiple) * multiple
+            buckets.append(_Bucket(waiting, min(room, few)))
+            waiting = np.empty(0, np.int64)
+    return buckets
 
 
 def _limits(shortest: int, longest: int) -> np.ndarray:
