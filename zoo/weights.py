@@ -9,8 +9,23 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     import keras
 
+    from zoo.components import Model, Space
+
 Carrier: TypeAlias = "Callable[[keras.Variable, Mapping[str, keras.Variable]], bool]"
 """Starts a weight from those of another network, by path; says whether it did, even in part."""
+
+
+def new_network(architecture: Model, space: Space) -> keras.Model:
+    """Return what an architecture builds, its layers named as in a new process.
+
+    Keras counts layers without a name of their own over the whole process, so the weights
+    of a network would not be found by path in the next one. It has no public way to count
+    anew; this is the one place that takes the private one.
+    """
+    from keras.src.backend.common import global_state
+
+    global_state.set_global_attribute("object_name_uids", None)
+    return architecture.build(space)
 
 
 def leaf_layers(layer: keras.Layer) -> Iterator[keras.Layer]:
@@ -67,12 +82,18 @@ def class_carrier(patterns: Sequence[str], old: Sequence[str], new: Sequence[str
     def carry(target: keras.Variable, source: Mapping[str, keras.Variable]) -> bool:
         if not any(fnmatch(target.path, pattern) for pattern in patterns):
             return copy_equal(target, source)
+        match = source.get(target.path)
+        if match is None or not places:
+            return False
+        turns = target.shape[-1] // len(new)
+        if match.shape[-1] != turns * len(old):
+            return False
         repeated = [
             (turn * len(old) + given, turn * len(new) + place)
-            for turn in range(target.shape[-1] // len(new))
+            for turn in range(turns)
             for given, place in places
         ]
-        return copy_places(target, source.get(target.path), repeated, axis=-1)
+        return copy_places(target, match, repeated, axis=-1)
 
     return carry
 

@@ -120,3 +120,18 @@ def test_a_fingerprint_tells_values_types_and_boundaries_apart():
         zoo.fingerprint(b"ab"),
     ]
     assert len(set(different)) == len(different)
+
+
+def test_examples_that_no_official_list_names_are_left_out_with_a_warning():
+    official = names(*["train"] * 30, *["test"] * 10, *[""] * 5)
+    rows, findings = zoo.GroupedSplits().split(official, np.arange(45), NONE, seed=0)
+    assert max(max(each) for each in rows.values()) < 40
+    assert findings[0].code == "unlisted"
+    assert "5 examples" in findings[0].message
+
+
+def test_an_example_whose_group_is_empty_is_a_group_of_its_own():
+    assert zoo.GroupedSplits(group=r"^(p\d+)?_").group_names(["p1_a", "_b"]).tolist() == [
+        "p1",
+        "_b",
+    ]

@@ -479,3 +479,11 @@ def test_a_first_metric_that_is_no_number_is_not_taken_for_the_best(
     undefined, second, first = (trained(each, 0.5, 0.1) for each in (math.nan, 0.0, 0.9))
     assert same(undefined, second)
     assert not same(undefined, first)
+
+
+def test_weights_of_no_part_are_a_fault_of_the_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy.Net, "part_patterns", (("head", "head/*"),))
+    with pytest.raises(PluginError, match=r"belong to none of its parts, such as 'body/"):
+        zoo.train("toy", runs=tmp_path)

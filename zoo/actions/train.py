@@ -33,7 +33,8 @@ from zoo.storage import remove_leftovers, write_text
 from zoo.training.checkpoints import Checkpoint, Checkpoints
 from zoo.training.listeners import Listener
 from zoo.training.loop import Trainer, Validation
-from zoo.training.stages import Parts, active_stages
+from zoo.training.stages import Parts, active_stages, check_parts
+from zoo.weights import new_network
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
     loss = _loss(recipe, preprocessing)
     distribution = distribute(recipe.strategy)
     with distribution.scope():
-        model = recipe.model.build(preprocessing.space)
+        model = new_network(recipe.model, preprocessing.space)
     distribution.synchronise(model)
     run.update(
         device=distribution.describe(),
@@ -205,9 +206,11 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
     if transfer and checkpoint is None:
         _start_from_weights(recipe, run, model, preprocessing, options)
     _rehearse(recipe, preprocessing, data, model)
+    parts = recipe.model.parts(model)
+    check_parts(parts, model, recipe.addresses["model"])
     trainer = Trainer(
         model=model,
-        parts=recipe.model.parts(model),
+        parts=parts,
         loss=loss,
         config=recipe.train,
         stages=active_stages(recipe.train.stages, transfer=transfer),
@@ -379,7 +382,7 @@ def _bundle(
 
     What is measured afterwards is thus exactly what is shipped.
     """
-    model = recipe.model.build(preprocessing.space)
+    model = new_network(recipe.model, preprocessing.space)
     model.set_weights(trained.get_weights())
     decision: dict[str, float] = {}
     split = data.splits.get("validation")

@@ -57,7 +57,7 @@ class GroupedSplits:
         groups = []
         for name in names:
             match = pattern.search(name) if self.group else None
-            groups.append((match[1] if pattern.groups else match[0]) if match else name)
+            groups.append((match and match[1 if pattern.groups else 0]) or name)
         return np.array(groups, object)
 
     def split(
@@ -109,7 +109,9 @@ def _official_parts(official: np.ndarray) -> tuple[dict[str, np.ndarray], list[F
     """Return the rows of each official split; all are for training if none of them is."""
     parts = {name: np.flatnonzero(official == name) for name in SPLITS}
     if len(parts["train"]):
-        return parts, []
+        unlisted = len(official) - sum(map(len, parts.values()))
+        message = f"{unlisted:,} examples are in no official split, and are left out."
+        return parts, [Finding("warning", "unlisted", message)] if unlisted else []
     given = [name for name in SPLITS if len(parts[name])]
     none = np.empty(0, np.int64)
     parts = {"train": np.arange(len(official)), "validation": none, "test": none}

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 
 import keras
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, PluginError
 from zoo.training.config import Stage
 from zoo.weights import leaf_layers
 
@@ -34,6 +34,26 @@ def active_stages(stages: Sequence[Stage], *, transfer: bool) -> list[Stage]:
             hint="Set train.stages to at least one stage with when = 'always'.",
         )
     return active
+
+
+def check_parts(parts: Parts, model: keras.Model, address: str) -> None:
+    """Check that every weight belongs to a part: others would train in every stage.
+
+    Args:
+        parts: the model's parts.
+        model: the network.
+        address: of the architecture, for messages.
+
+    Raises:
+        PluginError: some weights belong to no part.
+    """
+    within = {id(weight) for _, layers in parts for layer in layers for weight in layer.weights}
+    if left := [each.path for each in model.trainable_weights if id(each) not in within]:
+        raise PluginError(
+            f"{len(left)} weights of {address} belong to none of its parts, such as {left[0]!r}.",
+            hint="This is a bug of the plugin: `part_patterns` or `parts` of its model has to "
+            "cover them.",
+        )
 
 
 def set_trainable(parts: Parts, stage: Stage) -> None:
