@@ -160,6 +160,7 @@ def resolve(
     config: Path | str = "",
     weights: str = "",
     settings: Mapping[str, Any] | Iterable[Given] = (),
+    trial: bool = False,
     plugins: Registry | None = None,
 ) -> Recipe:
     """Return a recipe with all settings applied.
@@ -173,10 +174,11 @@ def resolve(
         config: a TOML file of settings, such as the `config.toml` of a run.
         weights: a preset handle, or the folder of an earlier run or bundle.
         settings: further ones, by dotted names, such as `{"train.learning_rate": 1e-4}`.
+        trial: put the recipe's trial settings, under which it runs in seconds, over its own.
         plugins: where components are looked up; the installed ones by default.
 
     Raises:
-        ConfigError: a setting is unknown or does not fit.
+        ConfigError: a setting is unknown or does not fit, or the recipe has no trial.
         UnknownNameError: there is no such recipe or component.
     """
     load_tensorflow()
@@ -192,7 +194,8 @@ def resolve(
         settings = from_settings(settings, "settings")
     layers = [from_file(config) if config else [], from_environment(), [*direct, *settings]]
     address = recipe_address(recipe, layers, plugins)
-    return resolve_recipe(address, [user_layer(address, plugins), *layers], plugins)
+    layers = [user_layer(address, plugins), *layers]
+    return resolve_recipe(address, layers, plugins, trial=trial)
 
 
 def train(
@@ -202,6 +205,7 @@ def train(
     config: Path | str = "",
     weights: str = "",
     settings: Mapping[str, Any] | Iterable[Given] = (),
+    trial: bool = False,
     runs: Path | str = "runs",
     seeds: int = 1,
     command: str = "",
@@ -215,18 +219,21 @@ def train(
         config: a TOML file of settings.
         weights: a preset handle, or the folder of an earlier run or bundle.
         settings: further ones, by dotted names.
+        trial: put the recipe's trial settings, under which it runs in seconds, over its own.
         runs: the folder in which the run gets its own.
         seeds: train with so many seeds, to show the spread.
         command: how to repeat the run, for the report.
         listeners: who follows training.
 
     Raises:
-        ConfigError: a setting is unknown or does not fit.
+        ConfigError: a setting is unknown or does not fit, or the recipe has no trial.
         DataError: the data cannot be used.
         DivergedError: training diverged; what there is stays in the run's folder.
         StorageError: a file cannot be written.
     """
-    resolved = resolve(recipe, data=data, config=config, weights=weights, settings=settings)
+    resolved = resolve(
+        recipe, data=data, config=config, weights=weights, settings=settings, trial=trial
+    )
     from zoo.actions.train import Options, train as carry_out
 
     options = Options(command=command, listeners=listeners)
@@ -379,14 +386,15 @@ def report(run: Path | str) -> Path:
 def info(name: str) -> Plugin | Entry:
     """Return the plugin, or the component of any kind, that has this name or address.
 
+    A component is found by a former address too.
+
     Raises:
         UnknownNameError: there is none.
     """
     found = registry()
     if "/" not in name:
         return found.plugin(name)
+    addresses = found.named(name)
     kinds: tuple[Kind, ...] = ("recipe", "model", "dataset", "task", "strategy", "metrics")
-    for kind in kinds:
-        if name in found.specs(kind):
-            return Entry(name, found.spec(kind, name))
-    raise found.unknown(name)
+    kind = next(each for each in kinds if each in addresses)
+    return Entry(addresses[kind], found.spec(kind, addresses[kind]))

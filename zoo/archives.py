@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from zoo.errors import StorageError
+from zoo.errors import StorageError, first_line
 from zoo.storage import publish_folder
 
 LIMIT_BYTES = 200 * 2**30
@@ -33,8 +33,10 @@ _LONGEST_NAME, _LONGEST_PATH = 255, 1024
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _UNREADABLE = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, gzip.BadGzipFile,
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
     EOFError, NotImplementedError, ValueError, OverflowError,
+    OSError,  # bz2's error, and zipfile's where an offset lies before the file's start
+    RecursionError,  # tarfile's, as each of its long headers is read within the one before
 )  # fmt: skip
 _DAMAGED = "Give a tar (plain, gzip, bzip2, xz) or zip archive; copy or download it again."
 _REFUSED = "Get it from its original source. If you do trust it, unpack it by other means."
@@ -74,13 +76,13 @@ def extract(
         with archive.open("rb") as file, publish_folder(folder) as draft:
             inspector = _Inspector(archive, limit_bytes, limit_files)
             names = list(_unpack(file, draft, inspector))
-    except _UNREADABLE as error:
-        raise StorageError(
-            f"{archive} cannot be unpacked: {error or type(error).__name__}.", hint=_DAMAGED
-        ) from error
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise StorageError(
             f"{archive} cannot be read: {error.strerror}.", hint="Correct the path."
+        ) from error
+    except _UNREADABLE as error:
+        raise StorageError(
+            f"{archive} cannot be unpacked: {first_line(error)}.", hint=_DAMAGED
         ) from error
     return [folder / name for name in names]
 

@@ -12,36 +12,57 @@ by :mod:`zoo.safety` before it is read: a bundle may come from a stranger.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import keras
+from packaging.requirements import Requirement
 
 from zoo import __version__
 from zoo.components import Batch, Dataset, Examples, Model, Preprocessing, Task
 from zoo.config import dump, from_settings, parse, resolve
 from zoo.data.examples import all_rows
-from zoo.errors import StorageError, UnknownNameError
+from zoo.errors import PluginError, StorageError, UnknownNameError, first_line
 from zoo.inference import Sweep
 from zoo.registry import Kind, Registry, registry
+from zoo.requirements import canonical
 from zoo.safety.files import check_file, check_folder, read_json, refusal
-from zoo.safety.networks import check_model
-from zoo.storage import publish_folder, sha256, write_json
+from zoo.safety.networks import check_model, check_network
+from zoo.storage import jsonable, publish_folder, sha256, write_json, write_text
 
 FORMAT = 1
 """The version of the folder's layout."""
 
 _KINDS: tuple[Kind, ...] = ("task", "model", "dataset")
+
+
+def _are_finite(value: Any) -> bool:
+    """Return whether a JSON value is a table of numbers that a float can hold."""
+    return isinstance(value, dict) and all(
+        isinstance(each, int | float) and abs(each) <= sys.float_info.max for each in value.values()
+    )
+
+
+def _at_least(minimum: int) -> Callable[[Any], bool]:
+    """Return what says whether a JSON value is a whole number, and not too small."""
+    return lambda value: isinstance(value, int) and value >= minimum
+
+
 _COMPONENT = {"address": str, "settings": dict}
 _SHAPE = {
     "components": dict.fromkeys(_KINDS, _COMPONENT),
-    "decision": dict,
-    "about": {"batch_size": int},
+    "decision": _are_finite,
+    "about": {
+        "batch_size": _at_least(1),
+        "data": {"seed": _at_least(0), "fingerprint": str},
+    },
     "files": dict,
 }
-"""What of `bundle.json` is relied on, and its types."""
+"""What of `bundle.json` is relied on: types, or what says whether a value will do."""
 
 _PACKAGE_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 """A distribution's name or version: nothing else of a bundle gets into a command."""
@@ -113,18 +134,29 @@ class Bundle:
     def __repr__(self) -> str:
         return f"Bundle({self.addresses['model']} for {self.addresses['task']})"
 
-    def save(self, folder: Path, card: str = "") -> Path:
+    def save(self, folder: Path | str, card: str = "") -> Path:
         """Write the bundle as a folder that appears when it is whole.
 
+        Returns:
+            the folder.
+
         Raises:
+            PluginError: the task decided something that is no finite number.
             StorageError: it cannot be written.
         """
+        folder = Path(folder)
+        if not _are_finite(jsonable(self.decision)):
+            raise PluginError(
+                f"The task {self.addresses['task']} decided {dict(self.decision)}, expected finite "
+                "numbers.",
+                hint="This is a bug of the plugin: `tune` of its task has to return such numbers.",
+            )
         with publish_folder(folder) as draft:
             keras.saving.save_model(self.model, draft / "model.keras", include_optimizer=False)
             (draft / "preprocessing").mkdir()
             self.preprocessing.save(draft / "preprocessing")
             if card:
-                (draft / "README.md").write_text(card, encoding="utf-8")
+                write_text(draft / "README.md", card)
             files = [path for path in sorted(draft.rglob("*")) if path.is_file()]
             content = {
                 "format": FORMAT,
@@ -160,9 +192,10 @@ def load(path: Path | str, plugins: Registry | None = None) -> Bundle:
     plugins = plugins or registry()
     described, origins = content["components"], origins_in(content["about"])
     components = {kind: build(plugins, kind, described[kind], origins) for kind in _KINDS}
-    model = _network(folder / "model.keras", components.values())
+    addresses = {kind: plugins.resolve(kind, described[kind]["address"]) for kind in _KINDS}
+    model = _network(folder / "model.keras", _packages(components.values(), addresses, plugins))
     return Bundle(
-        addresses={kind: plugins.resolve(kind, described[kind]["address"]) for kind in _KINDS},
+        addresses=addresses,
         task=components["task"],
         architecture=components["model"],
         dataset=components["dataset"],
@@ -171,6 +204,27 @@ def load(path: Path | str, plugins: Registry | None = None) -> Bundle:
         decision=content["decision"],
         about=content["about"],
     )
+
+
+def check_readable(
+    model: keras.Model,
+    components: Iterable[Any],
+    addresses: Mapping[Kind, str],
+    plugins: Registry | None = None,
+) -> None:
+    """Check that a network, once it is trained and saved, will be read from its bundle.
+
+    Args:
+        model: the network.
+        components: task, architecture and dataset.
+        addresses: of the components, by kind.
+        plugins: where components are looked up; the installed ones by default.
+
+    Raises:
+        PluginError: it will not; says which layer is why.
+    """
+    packages = _packages(components, addresses, plugins or registry())
+    check_network(model, packages, addresses["model"])
 
 
 def is_bundle(path: Path | str) -> bool:
@@ -206,6 +260,8 @@ def _misfit(value: Any, shape: Any, name: str = "") -> str:
     """Return the name of what in a JSON value is not of its type, or an empty text."""
     if isinstance(shape, type):
         return "" if isinstance(value, shape) else name
+    if callable(shape):
+        return "" if shape(value) else name
     if not isinstance(value, dict):
         return name
     inside = (
@@ -251,9 +307,24 @@ def origins_in(about: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: each for name, each in named if isinstance(each, dict)}
 
 
-def _network(path: Path, components: Iterable[Any]) -> keras.Model:
-    """Return the network of a `.keras` file whose classes are Keras' or the components' own."""
-    packages = {type(component).__module__.partition(".")[0] for component in components}
+def _packages(
+    components: Iterable[Any], addresses: Mapping[Kind, str], plugins: Registry
+) -> set[str]:
+    """Return the packages whose layers a network may hold beside those of Keras and its kin.
+
+    They are those of the components, and of the distributions that their plugins' own require.
+    """
+    own = {type(component).__module__.partition(".")[0] for component in components}
+    required: set[str] = set()
+    for distribution in {plugins.origin(each)["distribution"] for each in addresses.values()}:
+        lines = (metadata.requires(distribution) or ()) if distribution else ()
+        required |= {canonical(Requirement(line).name) for line in lines}
+    holders = metadata.packages_distributions().items() if required else ()
+    return own | {package for package, names in holders if required & set(map(canonical, names))}
+
+
+def _network(path: Path, packages: Set[str]) -> keras.Model:
+    """Return the network of a `.keras` file that holds layers of Keras and of some packages."""
     check_model(path, packages)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -292,9 +363,9 @@ def _fits(shape: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
 
 
 def _unreadable(path: Path, error: Exception) -> StorageError:
-    cause = f"{type(error).__name__}: {error}".partition("\n")[0]
+    cause = f"{type(error).__name__}: {first_line(error):.300}"
     return StorageError(
-        f"{path} cannot be read ({cause:.300}).",
+        f"{path} cannot be read ({cause}).",
         hint="If this version of zoo saved it, it is a bug; else ask for a new copy.",
     )
 

@@ -149,7 +149,9 @@ class Dataset(Component, ABC):
 
     def downloads(self) -> Sequence[str]:
         """Return the path if it names a dataset of TFDS; see :meth:`Component.downloads`."""
-        return (self.path,) if self.path.startswith("tfds:") else ()
+        from zoo.store import TFDS
+
+        return (self.path,) if self.path.startswith(TFDS) else ()
 
     @property
     def given_path(self) -> str:

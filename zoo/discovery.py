@@ -418,9 +418,9 @@ def _check_references(plugin: str, specs: Mapping[Kind, Mapping[str, Any]]) -> N
         if (not slash or prefix == plugin) and rest not in specs[kind]:
             raise _InvalidError(f"{owner} names the {kind} {name!r}. {nearest(rest, specs[kind])}")
 
-    for kind in ("model", "dataset", "metrics"):
+    for kind in ("task", "model", "dataset", "metrics"):
         for spec in specs[kind].values():
-            for task in spec.tasks:
+            for task in spec.like if kind == "task" else spec.tasks:
                 check(f"The {kind} {spec.name!r}", "task", task)
     recipes = specs["recipe"].values()
     for recipe in recipes:

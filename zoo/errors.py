@@ -95,6 +95,11 @@ class DivergedError(ZooError):
     exit_code = ExitCode.TRAINING
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error of a library says, or else its class."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 _LISTED = 30
 """So many names are listed where none is close."""
 

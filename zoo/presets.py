@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ConfigError, MissingRequirementError, nearest
+from zoo.errors import ConfigError, MissingRequirementError, StorageError, first_line, nearest
 from zoo.settings import offline
 from zoo.startup import keep_libraries_offline
+from zoo.storage import write_text
 from zoo.store import MANIFEST, fetching, find, missing, read_manifest
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def preset(handle: str, known: Mapping[str, str] | None = None) -> Iterator[Path
         yield folder
     except (OSError, ValueError, ImportError) as error:
         raise ConfigError(
-            f"The preset {handle!r} cannot be read: {_cause(error)}", hint=_LOCAL
+            f"The preset {handle!r} cannot be read: {first_line(error)}", hint=_LOCAL
         ) from error
 
 
@@ -160,8 +161,11 @@ def fetch_preset(address: str) -> Path:
     except (ConfigError, MissingRequirementError):
         raise
     except Exception as error:  # the libraries of the hubs raise all kinds for a failed download
+        found = find_cached(name)
+        if found:
+            return found
         raise ConfigError(
-            f"The preset {address} cannot be fetched: {_cause(error)}",
+            f"The preset {address} cannot be fetched: {first_line(error)}",
             hint="Check the address, the network and, where a licence has to be accepted, "
             "your account there.",
         ) from error
@@ -194,18 +198,43 @@ def _in_kaggle_cache(name: str) -> Path | None:
     return folder if folder.with_name(f"{folder.name}.complete").exists() else None
 
 
-def _from_hugging_face(name: str, *, local: bool = False) -> Path:
+def _from_hugging_face(name: str) -> Path:
     hub = _hub("huggingface_hub")
-    return Path(
-        hub.snapshot_download(name, ignore_patterns=list(_NOT_FETCHED), local_files_only=local)
-    )
+    wanted = [each.rfilename for each in hub.model_info(name).siblings or ()]
+    folder = _snapshot(name)
+    for file in wanted:
+        left_out = any(fnmatch(file, pattern) for pattern in _NOT_FETCHED)
+        if not (left_out or (folder / file).exists()):
+            raise ConnectionError(f"{file} is missing")
+    with suppress(StorageError):  # a cache that others share may be read-only
+        write_text(_mark(folder), folder.name)
+    return folder
 
 
 def _in_hugging_face_cache(name: str) -> Path | None:
     try:
-        return _from_hugging_face(name, local=True)
-    except (FileNotFoundError, MissingRequirementError):
+        folder = _snapshot(name, local_files_only=True)
+        return folder if _mark(folder).read_text() == folder.name else None
+    except (OSError, ValueError, MissingRequirementError):
         return None
+
+
+def _snapshot(name: str, *, local_files_only: bool = False) -> Path:
+    """Return the folder of a model in the cache of Hugging Face, without what is not fetched.
+
+    Where the network cannot be reached its library gives what there is, even if that is half
+    of a download that broke off.
+    """
+    return Path(
+        _hub("huggingface_hub").snapshot_download(
+            name, ignore_patterns=list(_NOT_FETCHED), local_files_only=local_files_only
+        )
+    )
+
+
+def _mark(snapshot: Path) -> Path:
+    """Return the file beside a model's snapshots that names the one with all files there."""
+    return snapshot.parent.with_name("zoo-whole")
 
 
 def _hub(library: str) -> Any:
@@ -216,8 +245,3 @@ def _hub(library: str) -> Any:
             f"Fetching this needs {library}, which is not installed.",
             hint=f"pip install {library.replace('_', '-')}",
         ) from error
-
-
-def _cause(error: Exception) -> str:
-    """Return the first line of what an error says."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from zoo.components import Dataset, Metrics, Model, Strategy, Task, setting
 from zoo.config import Given, Resolved, from_settings, group_of, resolve
 from zoo.errors import ConfigError, UnknownNameError
+from zoo.kinds import Text, parse_text
 from zoo.registry import Kind, Registry
 from zoo.settings import config_path, recipe_overrides
 from zoo.specs import RecipeSpec
@@ -121,28 +123,37 @@ def user_layer(address: str, plugins: Registry) -> list[Given]:
     return from_settings(present.get(address, {}), place)
 
 
-def resolve_recipe(name: str, layers: Sequence[Iterable[Given]], plugins: Registry) -> Recipe:
+def resolve_recipe(
+    name: str, layers: Sequence[Iterable[Given]], plugins: Registry, *, trial: bool = False
+) -> Recipe:
     """Find a recipe's components and apply all settings to them.
+
+    What a layer says of a component holds as long as no stronger layer puts another component
+    in its place.
 
     Args:
         name: a recipe's address, a plugin's name, or empty if a layer gives `recipe`.
         layers: settings, the weakest first; a recipe's own come before all of them.
         plugins: where components are looked up.
+        trial: put the recipe's trial settings directly over its own.
 
     Raises:
-        ConfigError: no recipe is named, or a setting is unknown or does not fit.
+        ConfigError: no recipe is named, it has no trial, or a setting is unknown or does not
+            fit.
         UnknownNameError: a component does not exist.
         MissingRequirementError: a component's plugin lacks a package.
     """
-    given = [list(layer) for layer in layers]
+    given = [[_opened(each) for each in layer] for layer in layers]
     address = recipe_address(name, given, plugins)
     spec = plugins.spec("recipe", address)
-    addresses = _addresses(address, spec, given, plugins)
-    plugin, task = address.partition("/")[0], addresses["task"]
-    _check_fit("model", addresses["model"], task, plugins)
-    _check_fit("dataset", addresses["dataset"], task, plugins)
-    declared = from_settings(spec.settings, f"recipe {address}")
-    metrics = _metrics(plugin, declared, given, task, plugins)
+    plugin = address.partition("/")[0]
+    stack = _stack(address, spec, given, trial)
+    addresses = {
+        kind: plugins.resolve(kind, used, within=plugin) for kind, used in stack[-1].uses.items()
+    }
+    _check_fit("model", addresses["model"], addresses["task"], plugins)
+    _check_fit("dataset", addresses["dataset"], addresses["task"], plugins)
+    metrics = _metrics(plugin, stack, addresses["task"], plugins)
     sections = {
         "recipe": str,
         "seed": int,
@@ -155,10 +166,9 @@ def resolve_recipe(name: str, layers: Sequence[Iterable[Given]], plugins: Regist
     if metrics:
         sections["metrics"] = group_of(metrics)
     base = from_settings({"seed": 0, "weights": "none"}, "default")
-    unused = _unused(spec, plugin, addresses, plugins)
-    own = [each for each in declared if _applies(each.name, unused, metrics)]
-    fixed = from_settings({"recipe": address}, "command line")
-    resolved = resolve(sections, [base, own, *given, fixed])
+    holding = _holding(plugin, stack, addresses, metrics, plugins)
+    _check_use_of_metrics(metrics, chain(*holding))
+    resolved = resolve(sections, [base, *holding])
     if resolved["seed"] < 0:
         raise ConfigError(f"The seed is {resolved['seed']}, expected 0 or more.")
     return Recipe(
@@ -173,32 +183,103 @@ def resolve_recipe(name: str, layers: Sequence[Iterable[Given]], plugins: Regist
         evaluation=resolved["evaluation"],
         metrics={each: vars(resolved["metrics"])[each] for each in metrics},
         seed=resolved["seed"],
-        weights=resolved["weights"],
+        weights=os.path.expanduser(resolved["weights"]),
         resolved=resolved,
     )
 
 
-def _addresses(
-    address: str, spec: RecipeSpec, layers: Sequence[list[Given]], plugins: Registry
-) -> dict[Kind, str]:
-    """Return the component of each kind: as given, or else the recipe's."""
-    use = _early("use", Use, layers)
-    plugin = address.partition("/")[0]
+class _Layer(NamedTuple):
+    """Settings from one place.
+
+    Attributes:
+        settings: what was given there.
+        uses: the name of the component that the settings of each kind are meant for; empty if
+            they are for none.
+    """
+
+    settings: list[Given]
+    uses: Mapping[Kind, str]
+
+
+def _stack(
+    address: str, spec: RecipeSpec, given: Sequence[list[Given]], trial: bool
+) -> list[_Layer]:
+    """Return all layers, from the recipe's own to one that says which components are used."""
     own = {kind: getattr(spec, kind) for kind in KINDS}
-    if not _last(layers, "data.path"):
-        own["dataset"] = spec.sample
-    return {
-        kind: plugins.resolve(kind, getattr(use, kind) or own[kind], within=plugin)
-        for kind in KINDS
-    }
+    on_files = bool(_last(given, "data.path"))
+    stack = [_Layer(from_settings(spec.settings, f"recipe {address}"), own)]
+    if trial:
+        tried = from_settings(_trial(address, spec), f"trial of {address}")
+        stack.append(_Layer(tried, own | {"dataset": "" if on_files else spec.sample}))
+    used = own if on_files else own | {"dataset": spec.sample}
+    fixed = from_settings({"recipe": address}, "command line")
+    for number, layer in enumerate([*given, fixed], start=1):
+        use = _early("use", Use, given[:number])
+        stack.append(_Layer(layer, {kind: getattr(use, kind) or used[kind] for kind in KINDS}))
+    return stack
+
+
+def _trial(address: str, spec: RecipeSpec) -> Mapping[str, Any]:
+    """Return the recipe's trial settings, or raise that there are none."""
+    if not spec.trial:
+        raise ConfigError(
+            f"The recipe {address} has no trial: its plugin does not say how it runs in seconds.",
+            hint="Shorten it yourself, for example --set 'train.stages=[{steps = 20}]'.",
+        )
+    return spec.trial
+
+
+def _holding(
+    plugin: str,
+    stack: Sequence[_Layer],
+    addresses: Mapping[Kind, str],
+    metrics: Collection[str],
+    plugins: Registry,
+) -> list[list[Given]]:
+    """Return the settings of each layer without those of components that were replaced above."""
+
+    def of_layer(number: int) -> list[Given]:
+        settings, uses = stack[number]
+        replaced = {
+            SECTIONS[kind]
+            for kind, name in uses.items()
+            if plugins.present(kind, name, within=plugin) != addresses[kind]
+        }
+        above = [each.settings for each in stack[number + 1 :]]
+        others = _last(above, "evaluation.metrics") is not None
+
+        def holds(section: str, key: str) -> bool:
+            if section == "metrics":
+                return key in metrics or not others
+            if number and (section, key) == ("data", "path"):
+                return True  # the user's files are the user's, whatever loads them
+            return section not in replaced
+
+        return list(_only(settings, holds))
+
+    return [of_layer(number) for number in range(len(stack))]
+
+
+def _only(settings: Iterable[Given], holds: Callable[[str, str], bool]) -> Iterator[Given]:
+    """Yield the settings that hold, by section and the key within it."""
+    for each in settings:
+        section, _, rest = each.name.partition(".")
+        if rest:
+            if holds(section, rest.partition(".")[0]):
+                yield each
+        elif isinstance(each.value, Mapping):
+            if value := {key: item for key, item in each.value.items() if holds(section, key)}:
+                yield each._replace(value=value)
+        else:
+            yield each
 
 
 def _check_fit(kind: Kind, address: str, task: str, plugins: Registry) -> None:
-    """Raise unless a model, dataset or metrics are for the task."""
-    made_for = plugins.made_for(kind, address)
-    if task in made_for:
+    """Raise unless the task takes a model, a dataset or metrics."""
+    if plugins.takes(task, kind, address):
         return
-    fitting = [each for each in plugins.specs(kind) if task in plugins.made_for(kind, each)]
+    made_for = plugins.made_for(kind, address)
+    fitting = [each for each in plugins.specs(kind) if plugins.takes(task, kind, each)]
     plural = "" if kind == "metrics" else "s"
     raise ConfigError(
         f"The {kind} {address} cannot be used with the task {task}: it is for "
@@ -208,21 +289,25 @@ def _check_fit(kind: Kind, address: str, task: str, plugins: Registry) -> None:
 
 
 def _metrics(
-    plugin: str, own: list[Given], layers: Sequence[list[Given]], task: str, plugins: Registry
+    plugin: str, stack: Sequence[_Layer], task: str, plugins: Registry
 ) -> dict[str, type[Metrics]]:
     """Return the metrics that `evaluation.metrics` asks for, by address."""
-    config = _early("evaluation", EvaluationConfig, [own, *layers])
+    config = _early("evaluation", EvaluationConfig, [each.settings for each in stack])
     found = {}
     for address in (plugins.resolve("metrics", each, within=plugin) for each in config.metrics):
         _check_fit("metrics", address, task, plugins)
         found[address] = plugins.implementation("metrics", address)
-    stray = next((e for e in chain(*layers) if e.name.partition(".")[0] == "metrics"), None)
-    if stray and not found:
+    return found
+
+
+def _check_use_of_metrics(metrics: Collection[str], settings: Iterable[Given]) -> None:
+    """Raise if there are settings of metrics, but no metrics."""
+    stray = next((each for each in settings if each.name.partition(".")[0] == "metrics"), None)
+    if stray and not metrics:
         raise ConfigError(
             f"{stray.name} (from {stray.where}) is of no use: evaluation.metrics asks for none.",
             hint='Ask for metrics by address: evaluation.metrics=["PLUGIN/NAME"].',
         )
-    return found
 
 
 def _early(name: str, group: type[T], layers: Sequence[list[Given]]) -> T:
@@ -235,23 +320,12 @@ def _early(name: str, group: type[T], layers: Sequence[list[Given]]) -> T:
     return section
 
 
-def _applies(name: str, unused: Iterable[str], metrics: Iterable[str]) -> bool:
-    """Return whether a setting of the recipe is one of the components in use."""
-    section = name.partition(".")[0]
-    if section == "metrics":
-        return any(f"{name}.".startswith(f"metrics.{address}.") for address in metrics)
-    return section not in unused
-
-
-def _unused(
-    spec: RecipeSpec, plugin: str, addresses: Mapping[Kind, str], plugins: Registry
-) -> set[str]:
-    """Return the sections of the recipe's components in whose place another was put."""
-    return {
-        SECTIONS[kind]
-        for kind in KINDS
-        if addresses[kind] != plugins.resolve(kind, getattr(spec, kind), within=plugin)
-    }
+def _opened(given: Given) -> Given:
+    """Return a section that was typed as one table, such as `model={width = 4}`, as a mapping."""
+    if isinstance(given.value, Text) and "." not in given.name:
+        value = parse_text(given.value)
+        return given._replace(value=value) if isinstance(value, Mapping) else given
+    return given
 
 
 def _last(layers: Iterable[Iterable[Given]], name: str) -> Any:

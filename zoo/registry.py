@@ -7,11 +7,11 @@ recipes, a plugin's name stands for its default recipe.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-from zoo.deprecation import find
+from zoo.deprecation import Former, find
 from zoo.discovery import (
     CORE,
     FIRST_PARTY,
@@ -33,7 +33,7 @@ from zoo.errors import (
     nearest,
 )
 from zoo.settings import PluginSettings, config_path, plugin_settings
-from zoo.specs import ComponentSpec, RecipeSpec, Spec
+from zoo.specs import ComponentSpec, RecipeSpec, Spec, TaskSpec
 
 if TYPE_CHECKING:
     from zoo.components import Dataset, Metrics, Model, Strategy, Task
@@ -156,9 +156,40 @@ class Registry:
         Raises:
             ZooError: as :meth:`resolve`, for the component itself.
         """
-        plugin = address.partition("/")[0]
-        tasks: Iterable[str] = getattr(self.spec(kind, address), "tasks", ())
-        return [self._task(each if "/" in each else f"{plugin}/{each}") for each in tasks]
+        return self._tasks(address, getattr(self.spec(kind, address), "tasks", ()))
+
+    def takes(self, task: str, kind: Kind, address: str) -> bool:
+        """Return whether a model, dataset or metrics are for a task, or for one that it is like.
+
+        Raises:
+            ZooError: as :meth:`resolve`, for the task and the component.
+        """
+        like = self._tasks(task, cast(TaskSpec, self.spec("task", task)).like)
+        return not {task, *like}.isdisjoint(self.made_for(kind, address))
+
+    def present(self, kind: Kind, name: str, *, within: str | None = None) -> str:
+        """Return the address that a name stands for as :meth:`resolve` does, or else the name."""
+        try:
+            return self.resolve(kind, name, within=within)
+        except ZooError:
+            return name
+
+    def named(self, address: str) -> dict[Kind, str]:
+        """Return the present address of each component that has this one, by kind.
+
+        If none has, those that had it before.
+
+        Raises:
+            UnknownNameError: there is none, or the time of the former name is up.
+            ZooError: further as :meth:`plugin`.
+        """
+        plugin, _, name = address.partition("/")
+        specs = self.plugin(plugin).specs
+        kinds = [kind for kind, known in specs.items() if name in known]
+        kinds = kinds or [kind for kind, known in specs.items() if _former(name, known)]
+        if not kinds:
+            raise self.unknown(address)
+        return {kind: self.resolve(kind, address) for kind in kinds}
 
     def origin(self, address: str) -> dict[str, str]:
         """Return the distribution and version that a component comes from, by these names."""
@@ -282,18 +313,16 @@ class Registry:
             raise _refusal(plugin) from plugin.error
         return plugin
 
-    def _task(self, address: str) -> str:
-        """Return the present address of a task; the given one if it is not installed."""
-        try:
-            return self.resolve("task", address)
-        except ZooError:
-            return address
+    def _tasks(self, owner: str, names: Iterable[str]) -> list[str]:
+        """Return the present addresses of the tasks that a component of this address names."""
+        plugin = owner.partition("/")[0]
+        addresses = (each if "/" in each else f"{plugin}/{each}" for each in names)
+        return [self.present("task", each) for each in addresses]
 
     def _renamed(self, kind: Kind, address: str) -> str:
         """Return the present address of what had this one, or raise that there is no such."""
         plugin, _, rest = address.partition("/")
-        specs = self._loaded(plugin).specs[kind]
-        found = find(rest, {name: spec.formerly for name, spec in specs.items()})
+        found = _former(rest, self._loaded(plugin).specs[kind])
         if found is None:
             raise self.unknown(address, kind)
         present = f"{plugin}/{found[0]}"
@@ -329,6 +358,11 @@ class Registry:
 def registry() -> Registry:
     """Return the registry of this process, with the user's own settings."""
     return Registry()
+
+
+def _former(old: str, specs: Mapping[str, Spec]) -> tuple[str, Former] | None:
+    """Return the present name of the component that was called `old`, with what says so."""
+    return find(old, {name: spec.formerly for name, spec in specs.items()})
 
 
 def _refusal(plugin: Plugin) -> ZooError:

@@ -76,7 +76,14 @@ class ComponentSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec(ComponentSpec):
-    """Declares a :class:`zoo.Task`."""
+    """Declares a :class:`zoo.Task`.
+
+    Attributes:
+        like: addresses of tasks whose models, datasets and metrics this one takes too, since
+            its examples, its space and its predictions have what theirs have.
+    """
+
+    like: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +141,8 @@ class RecipeSpec(Spec):
         settings: dotted settings that differ from the components' own defaults, such as
             ``{"train.batch_size": 1024, "model.width": 256}``.
         trial: settings over those, under which the recipe runs on its sample in seconds and
-            still learns something: what `zoo plugins check` runs.
+            still learns something: what `--trial` and `zoo plugins check` run. Those of `data`
+            are the sample's, and left out where files are given.
         default: whether a bare plugin name means this recipe.
     """
 

@@ -112,8 +112,12 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file; see :func:`write_bytes`."""
-    write_bytes(path, text.encode())
+    """Write a UTF-8 text file; see :func:`write_bytes`.
+
+    A byte of a file's name that is no UTF-8 is written out, such as `\\udce9`, which in JSON
+    stands for that byte again.
+    """
+    write_bytes(path, _encoded(text))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -134,7 +138,7 @@ def append_line(path: Path, value: Any) -> None:
     Raises:
         StorageError: it cannot be written; the earlier lines are unchanged.
     """
-    line = json.dumps(jsonable(value), ensure_ascii=False).encode() + b"\n"
+    line = _encoded(json.dumps(jsonable(value), ensure_ascii=False) + "\n")
     with _reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -339,6 +343,10 @@ def _write_at(descriptor: int, data: bytes, offset: int) -> None:
     os.lseek(descriptor, offset, os.SEEK_SET)
     while data:
         data = data[os.write(descriptor, data) :]
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="backslashreplace")
 
 
 def jsonable(value: Any) -> Any:

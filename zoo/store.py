@@ -47,7 +47,13 @@ _UNREADABLE = (
     ConfigError,
 )
 
-_SCHEMES = ("kaggle://", "hf://", "tfds:")
+TFDS = "tfds:"
+"""What an address, or a path, begins with that names a dataset of TFDS."""
+
+_SCHEMES = ("kaggle://", "hf://", TFDS)
+_LENGTHS = {"kaggle": (4, 5), "hf": (1, 2), "tfds": (1, 2, 3, 4)}
+"""How many parts an address may have, by scheme."""
+
 _PLACES = ("kaggle/*", "hf/*", "tfds/*/*", "tfds/*/*/*")
 _PART = re.compile(r"\w([\w.+]|-(?!-))*", re.ASCII)
 
@@ -123,11 +129,12 @@ def place(address: str, store: Path | None = None) -> Path:
     scheme, _, rest = address.partition(":")
     is_data = scheme == "tfds"
     parts = rest.replace(":", "/").split("/") if is_data else rest.removeprefix("//").split("/")
-    if not is_address(address) or not all(map(_PART.fullmatch, parts)):
+    is_whole = is_address(address) and len(parts) in _LENGTHS[scheme]
+    if not is_whole or not all(map(_PART.fullmatch, parts)):
         raise ConfigError(
             f"{address!r} is no address of weights or data.",
             hint="Expected kaggle://OWNER/MODEL/keras/VARIANT/VERSION, hf://OWNER/MODEL or "
-            "tfds:NAME.",
+            f"{TFDS}NAME.",
         )
     return (store or store_folder()).joinpath(scheme, *(parts if is_data else ["--".join(parts)]))
 

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     import keras
 
-    from zoo.components import Model, Space
-
 Carrier: TypeAlias = "Callable[[keras.Variable, Mapping[str, keras.Variable]], bool]"
 """Starts a weight from those of another network, by path; says whether it did, even in part."""
 
 
-def new_network(architecture: Model, space: Space) -> keras.Model:
-    """Return what an architecture builds, its layers named as in a new process.
+def newly_named(build: Callable[[], keras.Model]) -> keras.Model:
+    """Return the network that `build` makes, its layers named as in a new process.
 
     Keras counts layers without a name of their own over the whole process, so the weights
     of a network would not be found by path in the next one. It has no public way to count
@@ -25,7 +23,7 @@ def new_network(architecture: Model, space: Space) -> keras.Model:
     from keras.src.backend.common import global_state
 
     global_state.set_global_attribute("object_name_uids", None)
-    return architecture.build(space)
+    return build()
 
 
 def leaf_layers(layer: keras.Layer) -> Iterator[keras.Layer]:

@@ -28,6 +28,6 @@ def good_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         preprocessing=preprocessing,
         model=toy.Net().build(preprocessing.space),
         decision={"threshold": 0.0},
-        about={"batch_size": 16},
+        about={"batch_size": 16, "data": {"seed": 0, "fingerprint": "none"}},
     )
     return bundle.save(tmp_path_factory.mktemp("bundles") / "good")

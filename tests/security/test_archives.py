@@ -83,6 +83,27 @@ def damaged_in_the_middle() -> bytes:
     return bytes(content)
 
 
+def chained_names() -> bytes:
+    """Long names that each belong to the next one: tarfile reads them one within the other."""
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2
+    return (info.tobuf(tarfile.GNU_FORMAT) + b"a\0" + bytes(510)) * 3000 + tar(("a", b"1"))
+
+
+def damaged_bzip2() -> bytes:
+    content = bytearray(bz2.compress(tar(("a", os.urandom(50_000)))))
+    content[30] ^= 255
+    content[20_000] ^= 255
+    return bytes(content)
+
+
+def zip_before_its_start() -> bytes:
+    """The archive says that its members begin before the file does."""
+    content = bytearray(zipped([("a", b"1")]))
+    struct.pack_into("<I", content, content.index(b"PK\x05\x06") + 16, 10_000)
+    return bytes(content)
+
+
 OUTSIDE = "../canary"
 ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "tar-parent": (lambda: tar((OUTSIDE, b"!")), "leave the folder"),
@@ -106,12 +127,14 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "tar-escape-sequence": (lambda: tar(("\x1b[2Ja", b"1")), "control characters"),
     "tar-not-utf8": (lambda: tar(("\udcff", b"1"), format=tarfile.GNU_FORMAT), "not UTF-8"),
     "tar-large-header": (large_header, "header of more than"),
+    "tar-chained-names": (chained_names, "cannot be unpacked"),
     "tar-damaged": (damaged_in_the_middle, "damaged in the middle"),
     "tar-cut": (lambda: tar(("a", bytes(5000)))[:2048], "unexpected end"),
     "tar-without-end": (lambda: tar(("a", bytes(512)))[:1024], "cut off"),
     "gzip-bomb": (lambda: gzip.compress(tar(("a", bytes(70 * MEBI))), 9), "bomb"),
     "bzip2-bomb": (lambda: bz2.compress(tar(("a", bytes(70 * MEBI)))), "bomb"),
     "xz-bomb": (lambda: lzma.compress(tar(("a", bytes(70 * MEBI))), preset=0), "bomb"),
+    "bzip2-damaged": (damaged_bzip2, "cannot be unpacked"),
     "gzip-cut": (lambda: gzip.compress(tar(("a", os.urandom(9999))))[:-9], "end-of-stream"),
     "zip-parent": (lambda: zipped([(OUTSIDE, b"!")]), "leave the folder"),
     "zip-absolute": (lambda: zipped([("/tmp/canary", b"!")]), "leave the folder"),
@@ -123,6 +146,7 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "zip-lies": (lying_zip, "cannot be unpacked"),
     "zip-encrypted": (encrypted, "encrypted"),
     "zip-other-method": (lambda: zipped([("a", b"1")], zipfile.ZIP_LZMA), "neither stored"),
+    "zip-before-its-start": (zip_before_its_start, "cannot be unpacked"),
     "zip-cut": (lambda: zipped([("a", os.urandom(999))])[:500], "cannot be unpacked"),
     "neither": (lambda: b"<html>404 not found</html>" * 99, "cannot be unpacked"),
     "empty": (lambda: b"", "cannot be unpacked"),

@@ -116,7 +116,7 @@ LAYERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "module-of-the-core": (named("zoo.storage", "write_bytes", {"path": "x"}), "write_bytes"),
     "class-of-the-plugin": (named("toy", "Points", {"path": "x"}), "Points"),
-    "registered-elsewhere": (named(None, "Elsewhere", {}, "elsewhere>Layer"), "may be named"),
+    "registered-elsewhere": (named(None, "Elsewhere", {}, "elsewhere>Layer"), "plugins require"),
     "no-module": (named(None, "Dense", {"units": 1}), "Dense"),
     "strange-class-name": (named("keras.layers", ["Dense"]), "no part of networks"),
     "strange-module": (named("keras..layers", "Dense"), "no part of networks"),
@@ -267,6 +267,14 @@ def cycle(file: h5py.File, secret: Path) -> None:
     file["layers/again"] = file["layers"]
 
 
+def time(file: h5py.File, secret: Path) -> None:
+    h5py.h5d.create(file.id, b"time", h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((3,)))
+
+
+def opaque(file: h5py.File, secret: Path) -> None:
+    file["opaque"] = np.zeros(3, "V2")
+
+
 WEIGHTS: dict[str, tuple[Callable[[h5py.File, Path], None], str]] = {
     "external-link": (link("external"), "is a link"),
     "soft-link": (link("soft"), "is a link"),
@@ -276,6 +284,8 @@ WEIGHTS: dict[str, tuple[Callable[[h5py.File, Path], None], str]] = {
     "unwritten": (unwritten, "does not hold"),
     "compressed": (compressed, "does not hold"),
     "objects": (objects, "not numbers"),
+    "time": (time, "damaged"),
+    "opaque": (opaque, "not numbers"),
     "second-name": (second_name, "second name"),
     "cycle": (cycle, "second name"),
 }
@@ -297,6 +307,54 @@ def test_weights_that_are_damaged_are_refused(bundle: Path) -> None:
     for weights in (b"", b"text", content["model.weights.h5"][:2000]):
         rewrite(bundle, {**content, "model.weights.h5": weights})
         refused(bundle, "damaged")
+
+
+def test_weights_in_bfloat16_are_no_attack(tmp_path: Path) -> None:
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, dtype="bfloat16")])
+    network.save_weights(tmp_path / "model.weights.h5")
+    check_preset(tmp_path)
+
+
+# Layers of other packages ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def layered(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bundle whose network has a layer of a package that is installed."""
+
+    class Twice(keras.layers.Layer):
+        def call(self, units: Any) -> Any:
+            return units * 2
+
+    Twice.__module__ = "acme_layers.arithmetic"
+    keras.saving.register_keras_serializable("acme")(Twice)
+    installed = tmp_path / "installed"
+    for name, lines in {
+        "acme_layers": "",
+        "acme_points": "Requires-Dist: Acme.Layers>=1\n",
+    }.items():
+        folder = installed / f"{name}-1.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Name: {name}\nVersion: 1.0\n{lines}")
+        (folder / "top_level.txt").write_text(name)
+    monkeypatch.syspath_prepend(installed)
+    inputs = {"point": keras.Input((2,), name="point")}
+    units = keras.layers.Dense(1)(Twice(name="double")(inputs["point"]))
+    keras.Model(inputs, units).save(bundle / "model.keras")
+    sealed(bundle)
+    return bundle
+
+
+def test_layer_of_a_package_that_no_plugin_requires_is_refused(layered: Path) -> None:
+    refused(layered, r"Twice.*'double'.*plugins require")
+
+
+def test_layer_of_a_package_that_a_plugin_requires_is_read(
+    layered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = {"distribution": "acme-points", "version": "1.0"}
+    monkeypatch.setattr("zoo.registry.Registry.origin", lambda self, address: origin)
+    assert zoo.load(layered).model.get_layer("double")
 
 
 # The folder and bundle.json --------------------------------------------------------------------
@@ -334,7 +392,19 @@ CONTENTS: dict[str, tuple[Callable[[dict[str, Any]], None], str, type[zoo.ZooErr
     "other-hash": (edited("files", "model.keras", value=7), "hash differs", StorageError),
     "no-files": (edited("files", value=[]), "files is missing", StorageError),
     "no-batch-size": (edited("about", value={}), "about.batch_size", StorageError),
+    "batches-of-0": (edited("about", "batch_size", value=0), "about.batch_size", StorageError),
+    "no-data": (edited("about", "data", value=None), "about.data", StorageError),
+    "seed-of-text": (edited("about", "data", "seed", value="0"), "about.data.seed", StorageError),
+    "seed-below-0": (edited("about", "data", "seed", value=-1), "about.data.seed", StorageError),
+    "no-fingerprint": (
+        edited("about", "data", value={"seed": 0}), "about.data.fingerprint", StorageError,
+    ),
     "no-decision": (edited("decision", value=3), "decision", StorageError),
+    "decision-of-text": (edited("decision", "threshold", value="0"), "decision", StorageError),
+    "decision-of-nothing": (edited("decision", "threshold", value=None), "decision", StorageError),
+    "decision-without-end": (
+        edited("decision", "threshold", value=10**400), "decision", StorageError,
+    ),
     "no-task": (edited("components", value={}), "components.task", StorageError),
     "no-address": (edited("components", "task", "address", value=[]), "task.address", StorageError),
     "other-plugin": (

@@ -77,6 +77,17 @@ def test_pictures_far_from_the_data_file_are_named(tmp_path: Path) -> None:
     assert "secret.png" in finding.message
 
 
+def test_pictures_that_no_data_file_names_are_where_they_were_looked_for(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        for folder in ("images", "labels"):
+            (tmp_path / folder / split).mkdir(parents=True)
+        paint(1, 64, 64).save(tmp_path / "images" / split / f"a-{split}.png")
+        (tmp_path / "labels" / split / f"a-{split}.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    read = yolo.read(tmp_path, yolo.find(tmp_path))
+    assert len(read.records) == 2
+    assert read.findings == []
+
+
 @pytest.mark.parametrize("xml", [LAUGHS, OUTSIDE])
 def test_xml_with_entities_is_refused(tmp_path: Path, xml: str) -> None:
     (tmp_path / "secret").write_text("secret")

@@ -63,7 +63,9 @@ def _handler(hub: Hub, files: Mapping[str, bytes]) -> type[BaseHTTPRequestHandle
                     ]
                 ).encode()
             elif path.startswith("/api/models/org/model"):
-                content = json.dumps({"id": "org/model", "sha": COMMIT, "siblings": []}).encode()
+                siblings = [{"rfilename": each} for each in files]
+                about = {"id": "org/model", "sha": COMMIT, "siblings": siblings}
+                content = json.dumps(about).encode()
             elif name in files:
                 content = files[name]
                 headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{_id(content)}"'}

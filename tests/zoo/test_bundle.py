@@ -10,12 +10,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import toy
 
 import zoo
-from zoo.errors import ConfigError, DataError, StorageError
+from zoo.actions.predict import Predictions
+from zoo.bundle import Bundle
+from zoo.errors import ConfigError, DataError, PluginError, StorageError
 from zoo.storage import read_lines
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
@@ -209,3 +212,58 @@ def test_evaluate_refuses_a_test_split_of_other_data(toy_run: zoo.Run, copy: Pat
 def test_run_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"run\.json"):
         zoo.Run(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.json", "out.csv", "folder"])
+def test_a_file_whose_name_is_not_utf8_does_not_stop_the_others(
+    toy_run: zoo.Run, points: Path, tmp_path: Path, name: str
+) -> None:
+    strange = os.fsdecode(b"caf\xe9.png")
+    finding = zoo.Finding("warning", "unreadable", "No picture.", strange)
+    found = zoo.predict(toy_run.path, points)
+    records = [{"id": strange}, {"id": "good.png"}]
+    predictions = Predictions(records, [finding], found.columns, found.examples, found.bundle)
+
+    path = predictions.write(tmp_path / name)
+
+    text = (path / "predictions.jsonl" if path.is_dir() else path).read_text(encoding="utf-8")
+    assert r"caf\udce9.png" in text
+    assert "good.png" in text
+    if path.is_dir():
+        assert read_lines(path / "findings.jsonl")[0]["where"] == strange
+
+
+def test_loaded_bundle_is_saved_again_under_a_path_as_text(
+    toy_run: zoo.Run, points: Path, tmp_path: Path
+) -> None:
+    new = str(tmp_path / "new")
+    assert zoo.load(str(toy_run.path)).save(new) == Path(new)
+    here, there = (zoo.predict(each, points).records for each in (toy_run.path, new))
+    assert here == there
+
+
+def test_decision_that_is_no_number_is_the_plugin_s_bug(toy_run: zoo.Run, tmp_path: Path) -> None:
+    old = zoo.load(toy_run.path)
+    bundle = Bundle(**{**vars(old), "decision": {"threshold": float("nan")}})
+    with pytest.raises(PluginError, match="toy/classify decided"):
+        bundle.save(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_layer_that_could_not_be_read_again_is_named_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Twice(keras.layers.Layer):
+        def call(self, units):
+            return units * 2
+
+    def build(self: toy.Net, space: zoo.Space) -> keras.Model:
+        inputs = {"point": keras.Input((2,), name="point")}
+        units = Twice(name="double")(inputs["point"])
+        return keras.Model(inputs, keras.layers.Dense(1, name="head")(units))
+
+    monkeypatch.setattr(toy.Net, "build", build)
+    with pytest.raises(PluginError, match=r"toy/net.*Twice.*'double'") as caught:
+        zoo.train("toy", runs=tmp_path)
+    assert "register_keras_serializable" in caught.value.hint
+    assert not list(tmp_path.rglob("checkpoints"))

@@ -103,6 +103,7 @@ def test_the_version(capsys: Capture) -> None:
         ("train fraud --seed x", "invalid int value: 'x'", "zoo train -h"),
         ("train fraud --set lr", "expected name=value", "--set train.learning_rate=1e-4"),
         ("train fraud --resume r", "recipe cannot be given", "Begin a new run"),
+        ("train --resume r --trial", "trial cannot be given", "Begin a new run"),
         ("train --resume nowhere", "nowhere is not a run", "zoo train"),
         ("predict run data --set seed=1", "only settings of the dataset", "data.NAME"),
         ("plugins disable nothing", "No plugin is called 'nothing'", ""),
@@ -268,6 +269,15 @@ def test_print_config_shows_each_value_and_where_it_was_given(
     assert "# from --set\nwarmup = 0.0" in text
     assert "# from --seed\nseed = 7" in text
     assert "# from recipe toy/train\n" in text
+
+
+def test_trial_is_shown_as_where_a_value_is_from(toy_plugin: None, capsys: Capture) -> None:
+    options = ["--trial", "--print-config", "--json", "--set", "train.learning_rate=0.5"]
+    assert main(["train", "toy", *options]) == ExitCode.OK
+    printed = written(capsys)
+    assert printed["config"]["train"]["stages"][0]["epochs"] == 4
+    assert printed["origins"]["train.stages"] == "trial of toy/train"
+    assert printed["origins"]["train.learning_rate"] == "--set"
 
 
 def test_options_name_components(toy_plugin: None, capsys: Capture) -> None:

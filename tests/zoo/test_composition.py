@@ -16,6 +16,7 @@ import toy
 import zoo
 from zoo.api import resolve, resume
 from zoo.cli import main
+from zoo.config import from_options
 from zoo.errors import ConfigError, ExitCode, StorageError, UnknownNameError
 from zoo.registry import registry
 from zoo.settings import config_path
@@ -88,12 +89,24 @@ import zoo
 class Part(zoo.Strategy):
     kind: str = zoo.setting("single", "One device.")
 """
+TASK = """
+from dataclasses import dataclass
+
+import toy
+import zoo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(toy.Classify):
+    pass
+"""
 FOR_TOY = 'tasks=("toy/classify",)'
 PARTS = {
     "model": ("zoo_models", "ModelSpec", FOR_TOY, MODEL),
     "dataset": ("zoo_datasets", "DatasetSpec", FOR_TOY, DATASET),
     "metrics": ("zoo_metrics", "MetricsSpec", FOR_TOY, METRICS),
     "strategy": ("zoo_strategies", "StrategySpec", "", STRATEGY),
+    "task": ("zoo_tasks", "TaskSpec", 'like=("toy/classify",)', TASK),
 }
 RECIPE = """
             name="part", task="toy/classify", model="toy/net", dataset="toy/points",
@@ -149,6 +162,7 @@ USED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "dataset": ("toy", {"use.dataset": "acme/part", "data.count": 64}),
     "metrics": ("toy", {"evaluation.metrics": ["acme/part"], "metrics.acme/part.cost": 2.0}),
     "strategy": ("toy", {"use.strategy": "acme/part"}),
+    "task": ("toy", {"use.task": "acme/part", "task.unit": 2.0}),
     "recipe": ("acme", {}),
 }
 
@@ -258,6 +272,23 @@ def test_component_for_another_task_is_refused_before_training(
     assert f"acme_{kind}.parts" not in sys.modules
 
 
+def test_task_that_is_like_no_other_takes_no_other_components(
+    site: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook, spec, _, code = PARTS["task"]
+    monkeypatch.setitem(PARTS, "task", (hook, spec, "", code))
+    add(site, "task")
+    with pytest.raises(ConfigError, match="toy/net cannot be used with the task acme/part"):
+        resolve("toy", settings={"use.task": "acme/part"})
+
+
+def test_metrics_of_a_task_suit_one_that_is_like_it(site: Install) -> None:
+    add(site, "task")
+    add(site, "metrics", "further")
+    settings = {"use.task": "acme/part", "evaluation.metrics": ["further/part"]}
+    assert list(resolve("toy", settings=settings).metrics) == ["further/part"]
+
+
 # Bundles on another machine
 
 
@@ -344,6 +375,63 @@ def test_user_config_is_between_the_recipe_and_a_config_file(site: Install, tmp_
     assert resolve("toy", settings={"use.model": "net", "model.width": 9}).model.width == 9
 
 
+def test_components_of_the_user_config_are_replaced_with_their_settings(
+    site: Install, tmp_path: Path
+) -> None:
+    add(site, "model")
+    add(site, "dataset", "other")
+    text = '[recipes."toy/train"]\nuse.model = "acme/part"\nuse.dataset = "other/part"\n'
+    path = write_user_config(text + "data.count = 6\ndata.path = 'p'\nmodel.width = 6\n")
+    strict = {"use.model": "net", "model.dropout": 0.5}
+    recipe = resolve("toy", settings={**strict, "use.dataset": "points"})
+    assert recipe.model == toy.Net(dropout=0.5)
+    assert recipe.dataset == toy.Points(path="p")  # files are the user's, whatever loads them
+    assert resolve("toy", settings={"use.model": "acme/part"}).model.width == 6
+    with pytest.raises(ConfigError, match=r"no setting 'model.dropout' \(from settings\)"):
+        resolve("toy", settings={"model.dropout": 0.5})
+    mine = tmp_path / "mine.toml"
+    mine.write_text("model.dropout = 0.1\n[data]\ncount = 7\n")
+    with pytest.raises(ConfigError, match=r"mine\.toml"):
+        resolve("toy", config=mine)
+    mine.write_text("use.model = 'toy/net'\nmodel.dropout = 0.1\n[data]\ncount = 7\n")
+    recipe = resolve("toy", config=mine)
+    assert (recipe.model, recipe.dataset.count) == (toy.Net(dropout=0.1), 7)
+    path.write_text(text.replace("acme", "gone"))
+    assert resolve("toy", settings=strict).model == toy.Net(dropout=0.5)
+
+
+def test_metrics_of_the_user_config_are_replaced_with_their_settings(site: Install) -> None:
+    add(site, "metrics")
+    add(site, "metrics", "other")
+    write_user_config(
+        '[recipes."toy/train"]\nevaluation.metrics = ["acme/part"]\nmetrics."acme/part".cost = 3\n'
+    )
+    assert resolve("toy").metrics["acme/part"].cost == 3
+    assert resolve("toy", settings={"evaluation.metrics": []}).metrics == {}
+    other = resolve("toy", settings={"evaluation.metrics": ["other/part"]}).metrics
+    assert {name: each.cost for name, each in other.items()} == {"other/part": 1}
+    both = resolve("toy", settings={"evaluation.metrics": ["other/part", "acme/part"]}).metrics
+    assert {name: each.cost for name, each in both.items()} == {"other/part": 1, "acme/part": 3}
+    with pytest.raises(ConfigError, match=r"metrics.acme/part.cost .* is of no use"):
+        resolve("toy", settings={"evaluation.metrics": [], "metrics.acme/part.cost": 1})
+
+
+def test_run_of_one_model_is_a_config_file_for_another(site: Install, tmp_path: Path) -> None:
+    add(site, "model")
+    run = zoo.train("toy", runs=tmp_path, settings={**QUICK, "model.dropout": 0.1})
+    recipe = resolve(config=run.path / "config.toml", settings={"use.model": "acme/part"})
+    assert (recipe.model.width, recipe.train.batch_size) == (3, 16)
+
+
+def test_section_may_be_typed_as_one_table(site: Install) -> None:
+    add(site, "model")
+    write_user_config('[recipes."toy/train"]\nuse.model = "acme/part"\nmodel.width = 6\n')
+    typed = from_options(["use={model = 'toy/net'}", "model={dropout = 0.1}", "data={path = 'p'}"])
+    recipe = resolve("toy", settings=typed)
+    assert recipe.model == toy.Net(dropout=0.1)
+    assert recipe.dataset.path == "p"
+
+
 def test_user_config_does_not_change_what_a_run_was_begun_with(
     site: Install, tmp_path: Path
 ) -> None:
@@ -388,6 +476,53 @@ def test_recipes_of_plugins_that_are_not_installed_may_stay_in_the_user_config(
     assert resolve("toy").address == "toy/train"
 
 
+# Trials
+
+
+def test_trial_is_between_the_recipe_and_the_user_config(site: Install) -> None:
+    epochs = [stage.epochs for stage in resolve("toy", trial=True).train.stages]
+    assert epochs == [4]
+    write_user_config('[recipes."toy/train"]\ntrain.learning_rate = 0.5\n')
+    recipe = resolve("toy", trial=True, settings={"seed": 3})
+    assert (recipe.train.learning_rate, recipe.train.batch_size, recipe.seed) == (0.5, 16, 3)
+    assert recipe.resolved.origin("train.stages") == "trial of toy/train"
+    assert [stage.epochs for stage in resolve("toy").train.stages] == [2]
+
+
+def test_trial_makes_the_sample_small_and_leaves_files_whole(
+    site: Install, points: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(site, "model")
+    add(site, "dataset", "other")
+    (spec,) = toy.zoo_recipes()
+    of_files = {"dataset": "other/part", "settings": {"data.count": 50}}
+    recipe = replace(spec, trial={"data.count": 8, "model.dropout": 0.1}, **of_files)
+    monkeypatch.setattr(toy, "zoo_recipes", zoo.hookimpl(lambda: [recipe]))
+    registry.cache_clear()
+    assert resolve("toy", trial=True).dataset.count == 8
+    assert resolve("toy").dataset.count == 200
+    assert resolve("toy", trial=True, data=str(points)).dataset.count == 50
+    assert resolve("toy", trial=True, settings={"use.model": "acme/part"}).dataset.count == 8
+
+
+def test_trial_is_a_whole_run_that_is_resumed_as_it_was_begun(
+    site: Install, tmp_path: Path
+) -> None:
+    run = zoo.train("toy", trial=True, runs=tmp_path)
+    assert resolve(config=run.path / "config.toml").train.learning_rate == 0.02
+    steps = [event["steps"] for event in run.events() if event["event"] == "stage"]
+    run.update(status="interrupted")
+    again = resume(run.path)
+    assert again.about["status"] == "finished"
+    assert steps == [event["steps"] for event in again.events() if event["event"] == "stage"]
+
+
+def test_recipe_without_a_trial_says_so(site: Install) -> None:
+    add(site, "recipe")
+    with pytest.raises(ConfigError, match="The recipe acme/part has no trial"):
+        resolve("acme", trial=True)
+
+
 def test_order_of_installation_changes_nothing(site: Install, tmp_path: Path) -> None:
     def installed(kinds: list[str]) -> tuple[Any, ...]:
         for kind in kinds:
@@ -402,5 +537,5 @@ def test_order_of_installation_changes_nothing(site: Install, tmp_path: Path) ->
     for folder in (tmp_path / "site-packages").glob("acme*"):
         shutil.rmtree(folder)
     assert installed(kinds[::-1]) == first
-    assert [status for _, status, _ in first[0]] == ["ok"] * 6
+    assert [status for _, status, _ in first[0]] == ["ok"] * (1 + len(kinds))
     assert first[1]["model"] == "toy/net"

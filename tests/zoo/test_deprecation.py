@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -184,6 +185,30 @@ def test_command_says_it_in_one_line(
     registry.cache_clear()
     line, *_ = capsys.readouterr().err.splitlines()
     assert line.startswith("warning: The recipe 'ocr/tune' is called 'ocr/finetune'")
+
+
+def test_info_knows_an_old_address(
+    install_plugin: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from zoo.registry import registry
+
+    install_plugin("ocr", TASK.replace("{removed_in}", "1.3"), version="1.2")
+    registry.cache_clear()
+    with pytest.warns(zoo.ZooDeprecationWarning, match="'ocr/reed' is called 'ocr/read' since"):
+        assert zoo.info("ocr/reed").address == "ocr/read"
+    deprecation._warn_once.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["info", "ocr/reed", "--json"]) == ExitCode.OK
+    out, err = capsys.readouterr()
+    assert json.loads(out)[0]["address"] == "ocr/read"
+    assert err.startswith("warning: The task 'ocr/reed' is called 'ocr/read'")
+    monkeypatch.setattr(zoo.Former, "expired", True)
+    assert main(["info", "ocr/reed"]) == ExitCode.USAGE
+    assert "is called 'ocr/read' since zoo-ocr 1.1; 1.3 dropped" in capsys.readouterr().err
+    registry.cache_clear()
 
 
 # The end of life

@@ -75,7 +75,7 @@ def test_a_sized_step_needs_nothing_of_the_steps_before(order: SizedOrder, step:
 
 def test_sized_batches_have_room_and_little_padding() -> None:
     sizes = np.random.default_rng(0).integers(3, 60, 5_000)
-    order = SizedOrder(np.stack([sizes, sizes + 2], axis=1), 2_000, seed=0, multiple=4)
+    order = SizedOrder(np.stack([sizes, sizes + 2], axis=1), 2_000, seed=0, replicas=4)
     for step in range(order.steps_per_epoch):
         rows, _ = order.batch(step)
         assert len(rows) % 4 == 0
@@ -88,3 +88,13 @@ def test_sized_batches_have_room_and_little_padding() -> None:
 def test_an_example_that_fills_more_than_a_batch_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"batch_tokens is 50, but an example of 60 tokens"):
         SizedOrder(np.array([5, 60]), 50, seed=0)
+
+
+def test_batches_by_size_are_the_same_for_one_replica_and_for_many() -> None:
+    sizes = np.random.default_rng(0).integers(3, 60, 700)
+    one, two, eight = (SizedOrder(sizes, 500, seed=0, replicas=each) for each in (1, 2, 8))
+    for step in range(one.steps_per_epoch):
+        assert np.array_equal(one.batch(step)[0], two.batch(step)[0])
+        assert np.array_equal(one.batch(step)[0], eight.batch(step)[0])
+    three = SizedOrder(sizes, 500, seed=0, replicas=3)
+    assert all(len(three.batch(step)[0]) % 3 == 0 for step in range(three.steps_per_epoch))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,13 @@ import toy
 from hub import Hub
 
 import zoo
+from zoo.actions.prefetch import needs
+from zoo.api import resolve
 from zoo.cli import main
 from zoo.errors import ExitCode, StorageError
 from zoo.registry import registry
 from zoo.startup import OFFLINE
+from zoo.storage import read_lines
 from zoo.store import Kept, contents, find, find_whole, keep, pack, unpack
 
 MODEL = "hf://org/model"
@@ -320,6 +324,48 @@ def test_a_recipe_on_its_generator_needs_nothing(
     assert main(["prefetch", "toy"]) == ExitCode.OK
 
     assert "nothing has to be fetched" in capsys.readouterr().err
+
+
+def test_an_older_archive_is_not_said_to_be_what_was_asked_for(
+    recipe: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "old.tar").write_text("old")
+    assert main(["prefetch", "toy", "--into", str(tmp_path / "old.tar")]) == ExitCode.OK
+
+    captured = capsys.readouterr()
+    assert "nothing has to be fetched" in captured.err
+    assert captured.out == ""
+
+
+def test_what_further_metrics_need_is_among_the_needs(recipe: list[str]) -> None:
+    class Judged(zoo.Metrics):
+        def downloads(self) -> list[str]:
+            return [MODEL]
+
+        def metrics(self, truth: zoo.Batch, predictions: zoo.Batch) -> list[zoo.Metric]:
+            return []
+
+    resolved = replace(resolve("toy"), metrics={"toy/judged": Judged()})
+    assert needs(resolved) == [MODEL]
+
+
+def test_an_earlier_run_below_the_user_s_home_needs_nothing(
+    recipe: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = zoo.train("toy", runs=tmp_path / "runs")
+    weights = f"~/runs/{run.path.name}"
+    assert needs(resolve("toy", weights=weights)) == []
+    again = zoo.train("toy", weights=weights, runs=tmp_path / "runs")
+    assert any(each["event"] == "transfer" for each in read_lines(again.path / "metrics.jsonl"))
+
+
+def test_an_address_of_no_known_form_is_refused_offline(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    assert main(["prefetch", "hf://a/b/c"]) == ExitCode.USAGE
+    assert "hf://OWNER/MODEL" in capsys.readouterr().err
 
 
 def test_an_unknown_preset_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -74,6 +75,41 @@ def test_what_is_in_the_cache_of_kaggle_is_found_offline(
     with pytest.raises(zoo.ConfigError, match="not on this machine"):
         read("small_en")  # it was not fetched to the end
 
+    cached.with_name("2.complete").touch()
+
+    assert read("small_en") == cached
+
+
+def test_half_a_download_of_hugging_face_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = tmp_path / "models--org--model/snapshots/0"
+    half.mkdir(parents=True)
+    (half / "config.json").write_text("{}")
+    files = [SimpleNamespace(rfilename=name) for name in ("config.json", "a.h5", "a.bin")]
+    monkeypatch.setattr("huggingface_hub.model_info", lambda name: SimpleNamespace(siblings=files))
+    # It gives what there is where the network fails.
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **options: str(half))
+    with pytest.raises(zoo.ConfigError, match=r"cannot be fetched: a\.h5 is missing"):
+        read("hf://org/model")
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    with pytest.raises(zoo.ConfigError, match="not on this machine"):
+        read("hf://org/model")
+
+    monkeypatch.setenv("ZOO_OFFLINE", "")
+    with h5py.File(half / "a.h5", "w") as file:
+        file["kernel"] = np.arange(6.0)
+    assert read("hf://org/model") == half
+
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    assert read("hf://org/model") == half
+
+
+def test_what_is_whole_in_the_cache_serves_where_the_network_fails(
+    tmp_path: Path,
+) -> None:
+    cached = tmp_path / "kaggle/models/keras/small/keras/small_en/2"
+    cached.mkdir(parents=True)
     cached.with_name("2.complete").touch()
 
     assert read("small_en") == cached
@@ -154,8 +190,11 @@ def test_an_unknown_name_offers_the_nearest() -> None:
     assert "small_en" in error.value.hint
 
 
-@pytest.mark.parametrize("address", ["kaggle://../../etc/passwd", "hf://a/../b", "kaggle://a//b"])
-def test_an_address_cannot_lead_out_of_the_store(address: str) -> None:
+@pytest.mark.parametrize(
+    "address",
+    ["kaggle://../../etc/passwd", "hf://a/../b", "kaggle://a//b", "hf://a/b/c", "kaggle://a/b"],
+)
+def test_an_address_cannot_lead_out_of_the_store_or_be_of_another_form(address: str) -> None:
     with pytest.raises(zoo.ConfigError, match="no address"):
         read(address)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -346,6 +347,8 @@ def zoo_models():
         ('sample="other/folder"', 'sample="toy"', "names the dataset 'toy'"),
         ('strategy="other/spread"', 'strategy=""', "names the strategy ''"),
         ('tasks=("ocr/read",)', 'tasks=("reed",)', "The model 'net' names the task 'reed'"),
+        ('summary="Reads."', 'summary="Reads.", like=("raed",)', "The task 'read' names the task"),
+        ('summary="Reads."', 'summary="Reads.", like="other/read"', "The task 'read' names"),
         ("[first]", "[first, __import__('dataclasses').replace(first, name='two')]", "one and two"),
     ],
 )
@@ -723,6 +726,21 @@ def test_model_is_for_tasks_of_other_plugins_too(install_plugin: Install) -> Non
     plugins = Registry()
     assert plugins.made_for("model", "fonts/net") == ["ocr/read", "ocr/gone", "other/read"]
     assert plugins.origin("fonts/net") == {"distribution": "zoo-fonts", "version": "1.0"}
+
+
+def test_task_takes_what_is_for_the_tasks_it_is_like(install_plugin: Install) -> None:
+    install_plugin("ocr")
+    install_plugin("fonts", SMALL_MODEL)
+    like = zoo.TaskSpec(
+        name="scan", summary="Reads.", implementation="a:B", like=("read", "ocr/read", "gone/read")
+    )
+    plain = replace(like, name="read", like=())
+    far = replace(like, name="far", like=("mine/scan",))
+    plugins = Registry()
+    plugins.register(in_process(zoo_tasks=[like, plain, far]), "mine")
+    takes = {name: plugins.takes(f"mine/{name}", "model", "fonts/net") for name in ("scan", "read")}
+    assert takes == {"scan": True, "read": False}
+    assert not plugins.takes("mine/far", "model", "fonts/net")  # not what that one is like
 
 
 def test_only_recipe_is_the_default(install_plugin: Install) -> None:

@@ -115,6 +115,16 @@ def test_json_takes_numbers_that_are_not_finite_arrays_and_paths(tmp_path):
     }
 
 
+def test_a_name_that_is_not_utf8_is_written_out(tmp_path):
+    name = os.fsdecode(b"caf\xe9.jpg")
+    write_text(tmp_path / "a.txt", name)
+    write_json(tmp_path / "a.json", {name: [name, Path(name), np.array([name])]})
+    append_line(tmp_path / "a.jsonl", {"where": name})
+    assert (tmp_path / "a.txt").read_text() == r"caf\udce9.jpg"
+    assert json.loads((tmp_path / "a.json").read_text()) == {name: [name, name, [name]]}
+    assert read_lines(tmp_path / "a.jsonl") == [{"where": name}]
+
+
 def test_files_have_the_usual_permissions(tmp_path):
     (tmp_path / "plain").touch()
     write_text(tmp_path / "written", "x")

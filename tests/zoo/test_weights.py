@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 import zoo
-from zoo.weights import class_carrier, new_network, parts_by_path
+from zoo.weights import class_carrier, newly_named, parts_by_path
 
 
 def network(classes: int, anchors: int = 1) -> keras.Model:
@@ -73,15 +73,12 @@ def test_heads_that_do_not_fit_are_left_alone():
     assert len(carried(network(2), network(2), "ab", "")) == 2
 
 
-class Unnamed:
-    """An architecture that leaves names to Keras."""
-
-    def build(self, space: zoo.Space) -> keras.Model:
-        inputs = keras.Input((3,))
-        return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(4)(inputs)))
+def unnamed() -> keras.Model:
+    """A network that leaves the names of its layers to Keras."""
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(4)(inputs)))
 
 
 def test_layers_without_a_name_are_called_alike_in_every_network():
-    space = zoo.Space(inputs={}, outputs={})
-    paths = [[each.path for each in new_network(Unnamed(), space).weights] for _ in range(2)]
+    paths = [[each.path for each in newly_named(unnamed).weights] for _ in range(2)]
     assert paths[0] == paths[1]

@@ -25,7 +25,10 @@ def needs(recipe: Recipe) -> list[str]:
     """
     from zoo.bundle import is_bundle
 
-    components = (recipe.task, recipe.model, recipe.dataset, recipe.strategy)
+    components = (
+        *(recipe.task, recipe.model, recipe.dataset, recipe.strategy),
+        *recipe.metrics.values(),
+    )
     found = [address for each in components for address in each.downloads()]
     if recipe.weights != "none" and not is_bundle(recipe.weights):
         address = preset_address(recipe.weights, recipe.model.presets())

@@ -34,7 +34,7 @@ from zoo.training.checkpoints import Checkpoint, Checkpoints
 from zoo.training.listeners import Listener
 from zoo.training.loop import Trainer, Validation
 from zoo.training.stages import Parts, active_stages, check_parts
-from zoo.weights import new_network
+from zoo.weights import newly_named
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,9 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
     loss = _loss(recipe, preprocessing)
     distribution = distribute(recipe.strategy)
     with distribution.scope():
-        model = new_network(recipe.model, preprocessing.space)
+        model = newly_named(lambda: recipe.model.build(preprocessing.space))
+    components = (recipe.task, recipe.model, recipe.dataset)
+    bundles.check_readable(model, components, recipe.addresses, options.plugins)
     distribution.synchronise(model)
     run.update(
         device=distribution.describe(),
@@ -263,7 +265,7 @@ def _check_weights(weights: str, model: Model) -> None:
         ConfigError: there are no such weights, or they cannot be fetched.
         StorageError: they were changed after they were fetched.
     """
-    path, presets = Path(weights).expanduser(), model.presets()
+    path, presets = Path(weights), model.presets()
     if weights == "none" or bundles.is_bundle(path):
         return
     is_path = path.exists() or weights.startswith((".", "/", "~")) or "runs/" in weights
@@ -382,7 +384,7 @@ def _bundle(
 
     What is measured afterwards is thus exactly what is shipped.
     """
-    model = new_network(recipe.model, preprocessing.space)
+    model = newly_named(lambda: recipe.model.build(preprocessing.space))
     model.set_weights(trained.get_weights())
     decision: dict[str, float] = {}
     split = data.splits.get("validation")

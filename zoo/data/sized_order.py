@@ -6,6 +6,7 @@ those of alike size go together, and a batch has as many as fit in a number of t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -16,6 +17,8 @@ from zoo.errors import ConfigError
 
 _GROWTH = 1.1
 """How much longer the longest examples of a bucket are than those of the one before."""
+_MULTIPLE = 8
+"""Batches of so many examples or more have a multiple of it."""
 _SORTED_TOGETHER = 8
 """Batches of a bucket among which examples are sorted by what else they are long in."""
 _BUCKET, _SHUFFLE = 2, 3
@@ -46,24 +49,25 @@ class SizedOrder:
             which is padded, [examples, inputs]; 1 or more.
         tokens: room for tokens in a batch, over all replicas, padding included.
         seed: decides the permutations.
-        multiple: every batch has a multiple of so many examples, one for each replica.
+        replicas: every batch can be shared evenly among so many. Batches are the same for
+            any number of them that divides 8.
 
     Raises:
         ConfigError: the longest example does not fit in a batch.
     """
 
-    def __init__(self, sizes: np.ndarray, tokens: int, seed: int, multiple: int = 1) -> None:
+    def __init__(self, sizes: np.ndarray, tokens: int, seed: int, replicas: int = 1) -> None:
         self.seed = seed
         self.examples = len(sizes)
         self._sizes = np.asarray(sizes, np.int64).reshape(len(sizes), -1)
         longest = self._sizes.max(axis=1)
-        if longest.max() * multiple > tokens:
+        if longest.max() * replicas > tokens:
             raise ConfigError(
                 f"train.batch_tokens is {tokens:,}, but an example of {longest.max():,} tokens "
-                f"has to fit, once for each of {multiple} replicas.",
+                f"has to fit, once for each of {replicas} replicas.",
                 hint="Raise train.batch_tokens, or leave out the longest examples.",
             )
-        self._buckets = _buckets(longest, tokens, multiple)
+        self._buckets = _buckets(longest, tokens, replicas)
         # Batches are asked for nearly in order, so each bucket is in one pass or two.
         self._schedule = lru_cache(maxsize=4)(self._schedule_of)
         self._permutation = lru_cache(maxsize=2 * len(self._buckets))(self._permutation_of)
@@ -141,7 +145,7 @@ class SizedOrder:
         return rows[np.lexsort([self._sizes[rows].sum(axis=1), together])]
 
 
-def _buckets(longest: np.ndarray, tokens: int, multiple: int) -> list[_Bucket]:
+def _buckets(longest: np.ndarray, tokens: int, replicas: int) -> list[_Bucket]:
     """Return buckets, each with enough examples of alike size to fill a batch in a pass."""
     limits = _limits(int(longest.min()), int(longest.max()))
     place = np.searchsorted(limits, longest)
@@ -149,14 +153,21 @@ def _buckets(longest: np.ndarray, tokens: int, multiple: int) -> list[_Bucket]:
     waiting = np.empty(0, np.int64)
     for each, limit in enumerate(limits):
         waiting = np.concatenate([waiting, np.flatnonzero(place == each)])
-        room = tokens // int(limit) // multiple * multiple
+        room = _shared(tokens // int(limit), replicas)
         if each == len(limits) - 1 and len(waiting) < room and buckets:
             waiting = np.concatenate([buckets.pop().rows, waiting])
         if len(waiting) >= room or each == len(limits) - 1:
-            few = max(1, len(waiting) // multiple) * multiple
+            few = _shared(max(len(waiting), replicas), replicas)
             buckets.append(_Bucket(waiting, min(room, few)))
             waiting = np.empty(0, np.int64)
     return buckets
+
+
+def _shared(count: int, replicas: int) -> int:
+    """Return a number up to `count` that replicas share: a multiple of 8, or below a power of 2."""
+    step = math.lcm(min(_MULTIPLE, 1 << (count.bit_length() - 1)), replicas)
+    step = step if step <= count else replicas
+    return count // step * step
 
 
 def _limits(shortest: int, longest: int) -> np.ndarray:

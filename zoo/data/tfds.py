@@ -14,13 +14,10 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import DataError, nearest
+from zoo.errors import DataError, first_line, nearest
 from zoo.settings import offline
 from zoo.storage import fingerprint
-from zoo.store import contents, fetching, find, missing, store_folder
-
-PREFIX = "tfds:"
-"""What a path begins with that names a dataset of TFDS."""
+from zoo.store import TFDS, contents, fetching, find, missing, store_folder
 
 _AFTER_NAME = re.compile(r"[/:]")
 _NAMESPACED = re.compile(r"\w+:[A-Za-z_]")
@@ -28,7 +25,7 @@ _NAMESPACED = re.compile(r"\w+:[A-Za-z_]")
 
 def tfds_name(path: str) -> str | None:
     """Return NAME of a path `tfds:NAME`, which may have a configuration and version, or None."""
-    return path.removeprefix(PREFIX) if path.startswith(PREFIX) else None
+    return path.removeprefix(TFDS) if path.startswith(TFDS) else None
 
 
 def tfds_builder(name: str) -> Any:
@@ -63,7 +60,7 @@ def find_kept_tfds(name: str) -> Any | None:
         builder = _find(name, store / "tfds")
     except Exception as error:
         for kept in contents(store):  # TFDS cannot read what is damaged
-            if kept.address.startswith((f"{PREFIX}{plain}:", f"{PREFIX}{plain}/")):
+            if kept.address.startswith((f"{TFDS}{plain}:", f"{TFDS}{plain}/")):
                 kept.verify()
         if isinstance(error, DataError):
             return None  # there is another version or configuration
@@ -85,7 +82,7 @@ def find_tfds(name: str) -> Any:
         DataError: there is no such dataset.
     """
     if _NAMESPACED.match(name) and offline():  # TFDS would look it up in the network
-        raise missing(f"The TFDS dataset {name}", PREFIX + name, DataError)
+        raise missing(f"The TFDS dataset {name}", TFDS + name, DataError)
     return _find(name, os.environ.get("TFDS_DATA_DIR"))
 
 
@@ -104,9 +101,8 @@ def prepare_tfds(builder: Any) -> None:
         with redirect_stdout(sys.stderr):  # TFDS says what it does among the command's data
             builder.download_and_prepare()
     except Exception as error:  # sites of many kinds are read here, by code of many authors
-        cause = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise DataError(
-            f"{name} cannot be fetched to {builder.data_dir}: {cause}",
+            f"{name} cannot be fetched to {builder.data_dir}: {first_line(error)}",
             hint="Check the network and the disk, or set TFDS_DATA_DIR to where it is.",
         ) from error
 
@@ -114,7 +110,7 @@ def prepare_tfds(builder: Any) -> None:
 def tfds_address(builder: Any) -> str:
     """Return the address of a dataset with configuration and version: `tfds:NAME/CONFIG:1.0.0`."""
     name, _, version = builder.info.full_name.rpartition("/")
-    return f"{PREFIX}{name}:{version}"
+    return f"{TFDS}{name}:{version}"
 
 
 def tfds_fingerprint(builder: Any) -> str:
@@ -132,8 +128,7 @@ def _find(name: str, folder: Path | str | None) -> Any:
             f"TFDS has no dataset {name!r}.", hint=nearest(name, tfds.list_builders())
         ) from error
     except (ValueError, AssertionError) as error:
-        cause = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise DataError(
-            f"TFDS cannot give {name!r}: {cause}",
+            f"TFDS cannot give {name!r}: {first_line(error)}",
             hint="Expected NAME, NAME/CONFIG, NAME:VERSION or NAME/CONFIG:VERSION.",
         ) from error

@@ -19,12 +19,12 @@ from zoo.errors import StorageError
 
 _JSON_BYTES = 64 * 2**20
 _DEPTH = 64
-_HINT = "Load only what zoo saved and what comes from people you trust; ask them for a new copy."
+HINT = "Load only what zoo saved and what comes from people you trust; ask them for a new copy."
 
 
-def refusal(where: Path, what: str) -> StorageError:
+def refusal(where: Path, what: str, hint: str = HINT) -> StorageError:
     """Return the error that says what was found in a file."""
-    return StorageError(f"{where} is refused: {what}.", hint=_HINT)
+    return StorageError(f"{where} is refused: {what}.", hint=hint)
 
 
 def check_folder(folder: Path) -> None:
@@ -53,7 +53,7 @@ def read_json(path: Path, *, finite: bool = True) -> Any:
         with path.open("rb") as file:
             return parse_json(file, path, finite=finite)
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}.", hint=_HINT) from error
+        raise StorageError(f"{path} cannot be read: {error.strerror}.", hint=HINT) from error
 
 
 def check_file(path: Path) -> None:

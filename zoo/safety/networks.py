@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import re
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import IO, Any
 
 import h5py
 import keras
+import numpy as np
 
-from zoo.safety.files import inner, open_zip, parse_json, read_json, refusal
+from zoo.errors import PluginError, first_line
+from zoo.safety.files import HINT, inner, open_zip, parse_json, read_json, refusal
 
 _KERAS = frozenset({"keras", "keras_hub", "keras_cv", "keras_nlp"})
 _PARTS = re.compile(r"config\.json|metadata\.json|model\.weights\.h5|assets(/\w[\w.-]*)*/?")
@@ -38,6 +41,10 @@ _FILE_ARGUMENTS = frozenset({
     "handle", "preset", "weights",
 })  # fmt: skip
 """Arguments of layers which, given as text, are the name of a file or an address to read."""
+_OWN_LAYERS = (
+    "A plugin's own layers have to be registered with keras.saving.register_keras_serializable, "
+    "and those of other packages to be of ones that its distribution requires."
+)
 
 
 def check_model(path: Path, packages: Set[str]) -> None:
@@ -76,10 +83,31 @@ def check_config(config: Any, packages: Set[str], where: Path) -> None:
         StorageError: it names another class or a function that is no activation, holds
             code, or gives a layer the name of a file.
     """
-    for table in _tables(config):
-        if "class_name" in table:
-            _check_class(table, _KERAS | packages, where)
-            _check_arguments(table, where)
+    wrong = _objection(config, packages)
+    if wrong:
+        raise refusal(where, wrong, f"{HINT} {_OWN_LAYERS}")
+
+
+def check_network(model: keras.Model, packages: Set[str], owner: str) -> None:
+    """Check that a network will be read again once it is saved, before it is trained.
+
+    Args:
+        model: the network.
+        packages: whose classes it may hold beside those of Keras, KerasHub and KerasCV.
+        owner: address of the architecture.
+
+    Raises:
+        PluginError: it will not; says which layer is why.
+    """
+    try:
+        config = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
+        wrong = _objection(config, packages)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        wrong = f"it cannot be written as a configuration ({first_line(error)})"
+    if wrong:
+        raise PluginError(
+            f"What {owner} builds could not be read from its bundle: {wrong}.", hint=_OWN_LAYERS
+        )
 
 
 def check_preset(folder: Path) -> None:
@@ -113,7 +141,7 @@ def check_weights(file: IO[bytes], where: Path) -> None:
     try:
         with h5py.File(file, "r") as root:
             size = sum(_stored_size(name, each, where) for name, each in _datasets(root, where))
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
         raise refusal(where, f"its weights are damaged ({error})") from error
     if size > file.seek(0, io.SEEK_END):
         raise refusal(where, f"its weights claim {size:,} bytes it does not hold")
@@ -144,13 +172,18 @@ def _stored_size(name: str, dataset: h5py.Dataset, where: Path) -> int:
     plan = dataset.id.get_create_plist()
     if plan.get_external_count() or plan.get_layout() == h5py.h5d.VIRTUAL:
         raise refusal(where, f"{name!r} in its weights lies in another file")
-    if dataset.dtype.kind not in "fiub":
+    if dataset.dtype.kind not in "fiub" and not _is_bfloat16(dataset):
         raise refusal(where, f"{name!r} in its weights holds {dataset.dtype}, not numbers")
     if dataset.nbytes != dataset.id.get_storage_size():
         raise refusal(
             where, f"{name!r} in its weights claims {dataset.nbytes:,} bytes it does not hold"
         )
     return dataset.nbytes
+
+
+def _is_bfloat16(dataset: h5py.Dataset) -> bool:
+    """Return whether a dataset holds bfloat16 as Keras writes it: two bytes of no known type."""
+    return bool(dataset.dtype == np.dtype("V2") and dataset.attrs.get("dtype") == "bfloat16")
 
 
 def _tables(config: Any) -> Iterator[Mapping[str, Any]]:
@@ -163,28 +196,44 @@ def _tables(config: Any) -> Iterator[Mapping[str, Any]]:
             yield value
 
 
-def _check_class(table: Mapping[str, Any], packages: Set[str], where: Path) -> None:
+def _objection(config: Any, packages: Set[str]) -> str:
+    """Return what a configuration names that it may not, or an empty text."""
+    tables = (table for table in _tables(config) if "class_name" in table)
+    found = (_strange_class(each, _KERAS | packages) or _file_argument(each) for each in tables)
+    return next(filter(None, found), "")
+
+
+def _strange_class(table: Mapping[str, Any], packages: Set[str]) -> str:
+    """Return what is wrong with the class of an object, or an empty text."""
     name, module = table["class_name"], table.get("module")
     if isinstance(name, str) and name in _VALUES:
-        return
+        return ""
     what = f"{name} {table.get('config')}" if name == "function" else f"the class {name}"
-    what = f"{what:.80}" + (f" of {module!s:.80}" if module else "")
+    what = f"{what:.80}" + (f" of {module!s:.80}" if module else "") + _layer_name(table)
     found = _function(table) if name == "function" else _class(table)
     if found is None:
-        raise refusal(where, f"it names {what}, which is no part of networks that zoo knows")
+        return f"it names {what}, which is no part of networks that zoo knows"
     if found.__module__.partition(".")[0] not in packages:
-        raise refusal(
-            where, f"it names {what}, but only {', '.join(sorted(packages))} may be named"
-        )
+        return f"it names {what}, which is of none of the packages that its plugins require"
+    return ""
 
 
-def _check_arguments(table: Mapping[str, Any], where: Path) -> None:
-    arguments = table.get("config")
-    if isinstance(arguments, Mapping):
-        for name in sorted(_FILE_ARGUMENTS & arguments.keys()):
-            if isinstance(arguments[name], str):
-                given = f"{name} = {arguments[name]!r:.80}"
-                raise refusal(where, f"its {table['class_name']!s:.80} would read a file, {given}")
+def _layer_name(table: Mapping[str, Any]) -> str:
+    """Return the name of a layer as part of a sentence."""
+    config = table.get("config")
+    name = config.get("name") if isinstance(config, Mapping) else None
+    return f" (the layer {name!r:.80})" if isinstance(name, str) else ""
+
+
+def _file_argument(table: Mapping[str, Any]) -> str:
+    """Return what is wrong with the arguments of an object, or an empty text."""
+    config = table.get("config")
+    arguments = config if isinstance(config, Mapping) else {}
+    for name in sorted(_FILE_ARGUMENTS & arguments.keys()):
+        if isinstance(arguments[name], str):
+            given = f"{name} = {arguments[name]!r:.80}"
+            return f"its {table['class_name']!s:.80} would read a file, {given}"
+    return ""
 
 
 def _class(table: Mapping[str, Any]) -> type | None:

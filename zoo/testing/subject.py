@@ -189,12 +189,10 @@ class Subject:
         other = {kind: name for kind, name in (use or {}).items() if name != own[kind]}
         key = (address, *other.items(), repr(more))
         if key not in self._trials:
-            spec = registry().spec("recipe", address)
-            settings = {**spec.trial, **self.settings}
-            if not settings:
+            if not (registry().spec("recipe", address).trial or self.settings):
                 raise SkipTest(f"The recipe {address} has no trial settings.")
             replaced = {SECTIONS[kind] for kind in other}
-            kept = {k: v for k, v in settings.items() if k.partition(".")[0] not in replaced}
+            kept = {k: v for k, v in self.settings.items() if k.partition(".")[0] not in replaced}
             used = {f"use.{kind}": name for kind, name in other.items()}
             base = self._trial(address) if other else None
             self._trials[key] = Trial(self, address, {**kept, **used, **(more or {})}, base)
@@ -215,7 +213,7 @@ class Trial:
     Attributes:
         subject: the plugin under test.
         address: of the recipe.
-        settings: dotted ones over the recipe's own.
+        settings: dotted ones over those of the recipe's `trial`.
         base: the trial of the same recipe with its own components, where this one has others.
     """
 
@@ -237,8 +235,10 @@ class Trial:
     @shared
     def recipe(self) -> Recipe:
         """The recipe with all settings applied."""
+        layers = [from_settings(self.settings, "the fixtures")]
+        has_trial = bool(registry().spec("recipe", self.address).trial)
         with blamed(f"Resolving the recipe {self.address} under its trial settings"):
-            return resolve_recipe(self.address, [from_settings(self.settings, "trial")], registry())
+            return resolve_recipe(self.address, layers, registry(), trial=has_trial)
 
     @property
     def _twin(self) -> Trial | None:

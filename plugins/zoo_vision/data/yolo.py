@@ -70,7 +70,8 @@ def read(path: Path, files: Sequence[Path], *, max_pixels: int = MAX_PIXELS) -> 
         )
     root = path if path.is_dir() else path.parent
     names, images, findings = _described(files[0]) if described else _bare(root)
-    findings += _outside(files[0], [image for image, _ in images])
+    if described:
+        findings += _outside(files[0], [image for image, _ in images])
     root = _common_root(root, [image for image, _ in images])
     labels = [_label_file(image) for image, _ in images]
     records = []

@@ -92,7 +92,8 @@ def write_detections(
     """
     with zoo.publish_file(folder / "detections.json") as temporary:
         results = coco_results(batch, predictions, classes)
-        temporary.write_text(json.dumps(results, ensure_ascii=False, indent=1), encoding="utf-8")
+        text = json.dumps(results, ensure_ascii=False, indent=1)
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     taken: set[str] = set()
     videos: dict[Path, list[tuple[int, int]]] = {}
     for row, picture in enumerate(batch["image"]):

@@ -200,20 +200,15 @@ def plugin_info(name: str, out: Output) -> None:
 
 def _component_info(address: str, out: Output) -> None:
     """Show every component of an address: a task and a dataset may share a name."""
-    from zoo.errors import UnknownNameError, nearest
     from zoo.registry import registry
 
-    specs = {kind: registry().specs(kind, usable=False) for kind in KINDS.values()}
-    kinds = [kind for kind, known in specs.items() if address in known]
-    if not kinds:
-        registry().plugin(address.partition("/")[0])
-        known = {name for found in specs.values() for name in found}
-        raise UnknownNameError(f"Nothing is called {address!r}.", hint=nearest(address, known))
+    plugins = registry()
+    present = plugins.named(address)
     values: list[dict[str, Any]] = []
     blocks: list[Table | str] = []
-    for kind in kinds:
-        value = _declared(kind, address, specs[kind][address])
-        settings = _settings(kind, address, out)
+    for kind in (each for each in KINDS.values() if each in present):
+        value = _declared(kind, present[kind], plugins.spec(kind, present[kind]))
+        settings = _settings(kind, present[kind], out)
         blocks.append(Table((), [(key, _shown(text)) for key, text in value.items() if text]))
         blocks += [_settings_table(owner, rows) for owner, rows in settings.items() if rows]
         values.append({**value, "settings": [row for rows in settings.values() for row in rows]})

@@ -92,7 +92,8 @@ def _prefetch(arguments: argparse.Namespace, out: Output) -> None:
     )
     if not kept:
         out.note("With these settings nothing has to be fetched.")
-    _show(kept, _about_archive(Path(arguments.into).expanduser()), out)
+    archive = _about_archive(Path(arguments.into).expanduser()) if kept else {}
+    _show(kept, archive, out)
 
 
 def _about_archive(path: Path) -> dict[str, Any]:

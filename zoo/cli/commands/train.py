@@ -46,6 +46,7 @@ def register(commands: Commands) -> None:
         "Train a recipe, measure it and write its report.",
         examples=[
             "zoo train fraud",
+            "zoo train fraud --trial",
             "zoo train fraud --data transactions.parquet --model mlp --seed 3",
             "zoo train fraud --config mine.toml --set train.learning_rate=1e-4",
             "zoo train fraud --data new.parquet --weights runs/fraud-finetune-20260101-120000",
@@ -69,6 +70,9 @@ def register(commands: Commands) -> None:
         "--seeds", type=count, default=1, metavar="N", help="train N times, to show the spread"
     )
     train.add_argument("--runs", default="runs", metavar="FOLDER", help="where runs are kept")
+    train.add_argument(
+        "--trial", action="store_true", help="a short run of every step, to see what comes of it"
+    )
     train.add_argument("--resume", metavar="RUN", help="go on with a run that was interrupted")
     train.add_argument(
         "--print-config", action="store_true", help="show all settings as TOML, and stop"
@@ -93,6 +97,7 @@ def resolve(arguments: argparse.Namespace) -> Recipe:
         config=arguments.config,
         weights=getattr(arguments, "weights", ""),
         settings=settings,
+        trial=getattr(arguments, "trial", False),
     )
 
 
