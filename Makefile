@@ -19,7 +19,7 @@ help:
 $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(if $(UV),$(UV) venv --quiet --python $(PYTHON) $(VENV),$(PYTHON) -m venv $(VENV))
 	@echo "Installing into $(VENV) (the first time this takes a few minutes)"
-	@$(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check) --editable '.[fraud,vision,dev]'
+	@$(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check) --editable '.[fraud,translation,vision,dev]'
 	@touch $@
 
 demo: $(STAMP)
@@ -34,8 +34,9 @@ lint: $(STAMP)
 types: $(STAMP)
 	@$(BIN)/mypy
 
+# The tests of a file share what is slow to make, so they stay in one process.
 tests: $(STAMP)
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # Any warning fails, such as a link within the site that leads nowhere.
 docs: $(STAMP)

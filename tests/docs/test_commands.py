@@ -22,7 +22,9 @@ from detection_files import Shot, Thing, paint, save, write_coco
 from documents import PAGES, ROOT, Block, Command, blocks, commands, inline_code
 from packaging.requirements import Requirement
 from zoo_fraud.simulator import Portfolio, simulate
+from zoo_translation.generator.dataset import Numbers
 
+import zoo
 from zoo.cli import main
 from zoo.cli.app import build_parser
 from zoo.registry import registry
@@ -40,6 +42,7 @@ NOT_CARRIED_OUT = {
 SMALL: dict[str, Any] = {"evaluation.baselines": False, "evaluation.samples": 5}
 SMALL_OF = {
     "fraud": {"model.width": 16, "train.stages": [{"steps": 4}]},
+    "translation": {"task.beams": 1, "task.pieces": 400, "train.stages": [{"steps": 2}]},
     "vision": {
         "model.size": "nano",
         "task.mosaic": 0,
@@ -49,7 +52,7 @@ SMALL_OF = {
 }
 """Settings over a recipe's trial: here it has to run, not to learn."""
 
-DATA = {"fraud": "transactions.parquet", "vision": "pictures/"}
+DATA = {"fraud": "transactions.parquet", "translation": "pairs.tsv", "vision": "pictures/"}
 """What a run is trained on that a page speaks of without having made it."""
 
 
@@ -77,6 +80,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "runs").mkdir()
     _write_transactions(folder)
     _write_pictures(folder)
+    _write_texts(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZOO_HOME", str(tmp_path_factory.mktemp("home")))
         registry.cache_clear()
@@ -112,6 +116,20 @@ def _write_pictures(folder: Path) -> None:
     for seed in range(6):
         video.write(np.asarray(paint(seed))[..., ::-1].copy())
     video.release()
+
+
+def _write_texts(folder: Path) -> None:
+    data = Numbers(count=600).load(seed=0, cache=folder)
+    (folder / "texts").mkdir()
+    for name, split in data.splits.items():
+        columns = zoo.all_rows(split)
+        for side, language in (("source", "en"), ("target", "de")):
+            text = "".join(f"{line}\n" for line in columns[side])
+            (folder / "texts" / f"{name}.{language}").write_text(text, encoding="utf-8")
+    pairs = zip(columns["source"], columns["target"], strict=True)
+    rows = "".join(f"{source}\t{target}\n" for source, target in pairs)
+    (folder / "pairs.tsv").write_text(rows, encoding="utf-8")
+    (folder / "letters.en").write_text("\n".join(columns["source"][:5]), encoding="utf-8")
 
 
 # Carrying commands out

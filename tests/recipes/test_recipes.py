@@ -19,6 +19,14 @@ SMALL = {
         "train__stages": "[{steps = 30}]",
         "evaluation__samples": "20",
     },
+    "translation_finetune": {
+        "data__count": "400",
+        "task__beams": "1",
+        "task__pieces": "400",
+        "train__batch_tokens": "1024",
+        "train__stages": "[{steps = 3}]",
+        "evaluation__samples": "20",
+    },
     "vision_finetune": {
         "data__images": "30",
         "data__width": "96",
@@ -31,7 +39,11 @@ SMALL = {
 }
 """Settings that make a script quick: the script itself stays as it is."""
 
-BASELINES = {"fraud_finetune": "Gradient boosting", "vision_finetune": "HOG and linear SVM"}
+BASELINES = {
+    "fraud_finetune": "Gradient boosting",
+    "translation_finetune": "Word by word (IBM Model 1)",
+    "vision_finetune": "HOG and linear SVM",
+}
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

@@ -1,0 +1,1 @@
+"""Machine translation: the `translation` domain of the model zoo."""

@@ -1,0 +1,1 @@
+"""Measures translations: metrics, baselines and figures."""

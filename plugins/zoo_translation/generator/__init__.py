@@ -1,0 +1,1 @@
+"""Generated parallel text: numbers, dates and times as words in English and German."""

@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+
+import numpy as np
+import pytest
+from zoo_translation.data.datasets import Pairs
+from zoo_translation.data.formats import read, read_any
+from zoo_translation.data.texts import Languages
+
+from zoo import ConfigError, DataError, all_rows
+
+EN_DE = Languages("en", "de")
+
+
+def write(path, *lines: str):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = "".join(f"{line}\n" for line in lines).encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def pairs(parallel):
+    return [
+        pair
+        for section in parallel.sections
+        for pair in zip(section.sources, section.targets, strict=True)
+    ]
+
+
+def places(findings):
+    return [finding.where for finding in findings]
+
+
+# Aligned files -----------------------------------------------------------------------------
+
+
+def test_a_folder_of_aligned_files_is_read_by_language_and_split(tmp_path):
+    for stem, split in (("train", "a"), ("val", "b"), ("test_2016", "c")):
+        write(tmp_path / f"{stem}.en.gz", f"one {split}")
+        write(tmp_path / f"{stem}.de.gz", f"eins {split}")
+        write(tmp_path / f"{stem}.fr", f"un {split}")
+    write(tmp_path / "README.md", "Nothing to translate.")
+
+    parallel = read(str(tmp_path), EN_DE)
+
+    assert pairs(parallel) == [("one c", "eins c"), ("one a", "eins a"), ("one b", "eins b")]
+    assert [section.split for section in parallel.sections] == ["test", "train", "validation"]
+    assert parallel.languages == ("en", "de")
+
+
+def test_one_language_may_be_named_of_two_but_not_of_three(tmp_path):
+    write(tmp_path / "a.en", "one")
+    write(tmp_path / "a.de", "eins")
+    assert pairs(read(str(tmp_path), Languages(source="de"))) == [("eins", "one")]
+
+    with pytest.raises(ConfigError, match="what is translated into what"):
+        read(str(tmp_path), Languages())
+    write(tmp_path / "a.fr", "un")
+    with pytest.raises(ConfigError, match="what is translated into what"):
+        read(str(tmp_path), Languages(source="en"))
+    with pytest.raises(ConfigError, match="has no 'it'"):
+        read(str(tmp_path), Languages("en", "it"))
+
+
+def test_two_files_with_a_comma_or_a_common_beginning(tmp_path):
+    first, second = write(tmp_path / "c.en.txt", "one"), write(tmp_path / "c.pt-BR.txt", "um")
+    expected = [("one", "um")]
+
+    named = read(f"{first},{second}", Languages())
+
+    assert (pairs(named), named.languages) == (expected, ("en", "pt-BR"))
+    assert pairs(read(f"{second},{first}", Languages())) == [("um", "one")]
+    assert pairs(read(str(tmp_path / "c"), Languages("en", "pt"))) == expected
+    assert pairs(read(str(tmp_path / "c.*"), Languages("en", "pt"))) == expected
+    with pytest.raises(DataError, match="is not a file"):
+        read(f"{first},{tmp_path / 'd.de'}", Languages())
+
+
+def test_only_line_feeds_end_a_line(tmp_path):
+    write(tmp_path / "a.en", "\ufeffone\u2028two\x0bthree\x85four\r", "", "five")
+    write(tmp_path / "a.de", "eins", "", "fünf")
+
+    assert pairs(read(str(tmp_path), EN_DE)) == [
+        ("one\u2028two\x0bthree\x85four", "eins"),
+        ("", ""),
+        ("five", "fünf"),
+    ]
+
+
+def test_unequal_line_counts_are_an_error_that_names_both(tmp_path):
+    write(tmp_path / "a.en", "one", "two", "three")
+    write(tmp_path / "a.de", "eins", "drei")
+
+    with pytest.raises(DataError, match=r"a\.en has 3 lines and .*a\.de 2"):
+        read(str(tmp_path), EN_DE)
+
+
+def test_unequal_files_say_where_they_part(tmp_path):
+    rng = np.random.default_rng(0)
+    sources = ["x" * n for n in rng.integers(5, 100, 2000)]
+    targets = [f"{text}yy" for text in sources]
+    write(tmp_path / "a.en", *sources)
+    write(tmp_path / "a.de", *targets[:1000], *targets[1001:])
+
+    with pytest.raises(DataError, match="part near line 1,000"):
+        read(str(tmp_path), EN_DE)
+
+
+def test_lines_that_are_not_utf8_are_left_out_and_named(tmp_path):
+    write(tmp_path / "a.en", "one", "two", "three")
+    (tmp_path / "a.de").write_bytes("eins\nzwölf\n".encode("latin-1") + b"drei\n")
+
+    parallel = read(str(tmp_path), EN_DE)
+
+    assert pairs(parallel) == [("one", "eins"), ("three", "drei")]
+    assert list(parallel.sections[0].numbers) == [1, 3]
+    assert places(parallel.findings) == [f"{tmp_path / 'a.de'}, line 2"]
+
+
+def test_utf16_and_damaged_archives_are_refused(tmp_path):
+    write(tmp_path / "a.en", "one")
+    (tmp_path / "a.de").write_bytes("eins\n".encode("utf-16"))
+    with pytest.raises(DataError, match="UTF-16"):
+        read(str(tmp_path), EN_DE)
+
+    whole = gzip.compress(b"one\n" * 1000)
+    (tmp_path / "b.en.gz").write_bytes(whole[:-9])
+    (tmp_path / "b.de.gz").write_bytes(b"no archive")
+    with pytest.raises(DataError, match=r"b\.en\.gz cannot be read"):
+        read(str(tmp_path / "b"), EN_DE)
+
+
+def test_what_holds_no_pairs_is_refused(tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        read(str(tmp_path / "nothing"), EN_DE)
+    with pytest.raises(DataError, match="holds no parallel text"):
+        read(str(write(tmp_path / "only.en", "one")), EN_DE)
+
+
+# Tables ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "languages", "expected"),
+    [
+        (["one\teins", 'a "quote\tein "Zitat'], ("", ""), 2),
+        (["en\tde", "one\teins"], ("en", "de"), 1),
+        (["source\ttarget", "one\teins"], ("", ""), 1),
+        (["number\tde\ten", "1\teins\tone"], ("en", "de"), 1),
+    ],
+)
+def test_tsv_with_and_without_a_header(tmp_path, lines, languages, expected):
+    given = EN_DE if lines[0].startswith("number") else Languages()
+
+    parallel = read(str(write(tmp_path / "train.tsv.gz", *lines)), given)
+
+    assert pairs(parallel)[0] == ("one", "eins")
+    assert (len(pairs(parallel)), parallel.languages) == (expected, languages)
+    assert parallel.sections[0].split == "train"
+
+
+def test_tsv_lines_with_other_columns_are_named(tmp_path):
+    file = write(tmp_path / "a.tsv", "one\teins", "two", "three\tdrei\t3", "four\tvier")
+
+    parallel = read(str(file), EN_DE)
+
+    assert pairs(parallel) == [("one", "eins"), ("four", "vier")]
+    assert places(parallel.findings) == [f"{file}, line 2", f"{file}, line 3"]
+    assert "has 3 columns, expected 2" in parallel.findings[1].message
+
+
+@pytest.mark.parametrize(
+    ("record", "languages"),
+    [
+        ({"source": "one", "target": "eins", "score": 0.9}, ("", "")),
+        ({"number": 1, "en": "one", "de": "eins"}, ("en", "de")),
+        ({"id": "1", "translation": {"en": "one", "de": "eins"}}, ("en", "de")),
+    ],
+)
+def test_json_lines_in_three_styles(tmp_path, record, languages):
+    parallel = read(str(write(tmp_path / "a.jsonl", json.dumps(record))), Languages())
+
+    assert (pairs(parallel), parallel.languages) == ([("one", "eins")], languages)
+
+
+def test_broken_json_lines_are_named(tmp_path):
+    good = '{"en": "one", "de": "eins"}'
+    bad = [
+        "{",
+        "[1]",
+        '{"en": "two"}',
+        '{"en": "\\ud83d", "de": "halb"}',
+        '{"en": 2, "de": "zwei"}',
+    ]
+    file = write(tmp_path / "a.jsonl", good, *bad, "", good)
+
+    parallel = read(str(file), EN_DE)
+
+    assert pairs(parallel) == [("one", "eins")] * 2
+    assert places(parallel.findings) == [f"{file}, line {number}" for number in range(2, 7)]
+
+
+def test_several_formats_or_languages_in_one_folder_are_refused(tmp_path):
+    write(tmp_path / "a.tsv", "en\tde", "one\teins")
+    write(tmp_path / "b.tsv", "en\tfr", "one\tun")
+    with pytest.raises(ConfigError, match="several pairs of languages"):
+        read(str(tmp_path), Languages())
+
+    write(tmp_path / "c.jsonl", '{"en": "one", "de": "eins"}')
+    with pytest.raises(DataError, match="several formats"):
+        read(str(tmp_path), EN_DE)
+    assert pairs(read(str(tmp_path / "*.jsonl"), EN_DE)) == [("one", "eins")]
+
+
+# TMX ---------------------------------------------------------------------------------------
+
+TMX = """<?xml version="1.0" encoding="{encoding}"?>
+<!DOCTYPE tmx SYSTEM "tmx14.dtd">
+<tmx version="1.4">
+<header srclang="en-GB" datatype="plaintext" segtype="sentence" adminlang="en"/>
+<body>
+<tu><tuv xml:lang="de-DE"><seg>Drücken Sie <bpt i="1">&lt;b&gt;</bpt>Start<ept i="1"/>.</seg></tuv>
+<tuv xml:lang="en-GB"><seg>Press <bpt i="1">&lt;b&gt;</bpt><hi>Start</hi><ept i="1"/>.</seg></tuv>
+</tu>
+<tu><tuv xml:lang="en-GB"><seg>Only here</seg></tuv></tu>
+<tu><note>x</note><tuv lang="en-GB"><seg>Ham &amp; eggs</seg></tuv>
+<tuv lang="de-DE"><seg>Schinken &amp; Eier</seg></tuv></tu>
+</body></tmx>"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("given", [Languages(), EN_DE])
+def test_tmx_is_read_from_its_source_language(tmp_path, encoding, given):
+    (tmp_path / "memory.tmx").write_bytes(TMX.format(encoding=encoding).encode(encoding))
+
+    parallel = read(str(tmp_path / "memory.tmx"), given)
+
+    assert pairs(parallel) == [
+        ("Press Start.", "Drücken Sie Start."),
+        ("Ham & eggs", "Schinken & Eier"),
+    ]
+    assert parallel.sections[0].numbers == [1, 3]
+    assert parallel.languages == (given if given.source else ("en-GB", "de-DE"))
+    assert parallel.findings[0].message == "1 of 3 units lack one of the languages."
+
+
+def test_tmx_with_entities_or_cut_short_is_refused(tmp_path):
+    bomb = '<!DOCTYPE tmx [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><tmx>&b;</tmx>'
+    with pytest.raises(DataError, match="declares the entity 'a'"):
+        read(str(write(tmp_path / "bomb.tmx", bomb)), EN_DE)
+
+    cut = TMX.format(encoding="utf-8")[:-40]
+    with pytest.raises(DataError, match=r"line \d+: not valid TMX"):
+        read(str(write(tmp_path / "cut.tmx", cut)), EN_DE)
+
+
+# TFDS --------------------------------------------------------------------------------------
+
+
+def store(folder, name, features, splits, file_format):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name=name,
+        version="1.0.0",
+        features=features,
+        split_datasets={split: list(enumerate(each)) for split, each in splits.items()},
+        data_dir=folder,
+        file_format=file_format,
+    )
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+def test_a_tfds_translation_is_read(tmp_path, monkeypatch, file_format):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    splits = {
+        "train": [{"en": "one", "de": "eins"}, {"en": "two", "de": "zwölf"}],
+        "validation": [{"en": "three", "de": "drei"}],
+        "newstest2016": [{"en": "four", "de": "vier"}],
+    }
+    features = tfds.features.Translation(["en", "de"])
+    store(tmp_path, f"small_{file_format}", features, splits, file_format)
+
+    parallel = read(f"tfds:small_{file_format}", EN_DE)
+
+    found = {section.split: sorted(section.targets) for section in parallel.sections}
+    assert found == {"train": ["eins", "zwölf"], "validation": ["drei"], "test": ["vier"]}
+    with pytest.raises(ConfigError, match="what is translated into what"):
+        read(f"tfds:small_{file_format}", Languages())
+
+
+def test_a_tfds_translation_with_other_languages_in_each_example(tmp_path, monkeypatch):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    talks = [
+        {"translations": {"en": "one", "de": ["eins", "ein"], "fr": "un"}, "talk": "a"},
+        {"translations": {"en": "two", "fr": "deux"}, "talk": "a"},
+        {"translations": {"de": "drei", "en": "three"}, "talk": "b"},
+    ]
+    features = tfds.features.FeaturesDict(
+        {
+            "translations": tfds.features.TranslationVariableLanguages(),
+            "talk": tfds.features.Text(),
+        }
+    )
+    store(tmp_path, "talks", features, {"train": talks}, "array_record")
+
+    parallel = read("tfds:talks", EN_DE)
+
+    assert sorted(pairs(parallel)) == [("one", "ein"), ("three", "drei")]
+    assert "1 of 3" in parallel.findings[0].message
+
+
+def test_a_tfds_dataset_without_translations_is_refused(tmp_path, monkeypatch):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    features = tfds.features.FeaturesDict({"text": tfds.features.Text()})
+    store(tmp_path, "plain", features, {"train": [{"text": "one"}]}, "array_record")
+
+    with pytest.raises(DataError, match="has no translations"):
+        read("tfds:plain", EN_DE)
+
+
+# To predict on -----------------------------------------------------------------------------
+
+
+def test_a_text_file_keeps_its_lines_whatever_is_in_them(tmp_path):
+    file = tmp_path / "bad.txt"
+    file.write_bytes(b"one\n\n  \nz\xf6lf\n\nlast")
+
+    examples, findings = Pairs(source="en", target="de").read(str(file), cache=tmp_path)
+
+    rows = all_rows(examples)
+    assert rows["source"].tolist() == ["one", "", "", "z\ufffdlf", "", "last"]
+    assert rows["id"].tolist() == [f"bad.txt:{number}" for number in range(1, 7)]
+    assert "target" not in rows
+    assert places(findings) == [f"{file}, line 4"]
+
+
+def test_the_standard_input_is_a_text_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("für\n\nzwei".encode())))
+
+    examples, _ = Pairs().read("-", cache=tmp_path)
+
+    assert all_rows(examples)["source"].tolist() == ["für", "", "zwei"]
+    assert all_rows(examples)["id"].tolist() == ["stdin:1", "stdin:2", "stdin:3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("a.tsv", ["one", "two"]),
+        ("a.jsonl", ['{"source": "one"}', '{"source": "two"}']),
+        ("b.jsonl", ['{"en": "one"}', '{"en": "two"}']),
+    ],
+)
+def test_tables_may_lack_translations_to_predict_but_not_to_train(tmp_path, name, lines):
+    file = str(write(tmp_path / name, *lines))
+
+    parallel = read_any(file, EN_DE)
+
+    assert parallel.sections[0].sources == ["one", "two"]
+    assert parallel.sections[0].targets is None
+    with pytest.raises(DataError, match="no translations"):
+        read(file, EN_DE)
+
+
+def test_labelled_files_and_folders_of_text_files_are_read(tmp_path):
+    write(tmp_path / "a.en", "one", "two")
+    write(tmp_path / "a.de", "eins", "zwei")
+    write(tmp_path / "texts" / "x.txt", "one")
+    write(tmp_path / "texts" / "y.txt", "two", "three")
+    dataset = Pairs(source="en", target="de")
+
+    labelled, _ = dataset.read(str(tmp_path / "a"), cache=tmp_path)
+    texts, _ = dataset.read(str(tmp_path / "texts"), cache=tmp_path)
+
+    assert all_rows(labelled)["target"].tolist() == ["eins", "zwei"]
+    assert all_rows(texts)["id"].tolist() == ["x.txt:1", "y.txt:1", "y.txt:2"]
