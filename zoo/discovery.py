@@ -364,7 +364,8 @@ def _declared_contract(module: str) -> int | None:
     spec = _module_spec(module)
     source = getattr(spec.loader, "get_source", None) if spec else None
     text = source(module) if source else None
-    for node in ast.parse(text).body if text else ():
+    tree = ast.parse(text, filename=str(spec.origin)) if spec and text else None
+    for node in tree.body if tree else ():
         if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names = [each.id for each in targets if isinstance(each, ast.Name)]

@@ -78,7 +78,8 @@ def class_carrier(patterns: Sequence[str], old: Sequence[str], new: Sequence[str
     places = shared_places(old, new)
 
     def carry(target: keras.Variable, source: Mapping[str, keras.Variable]) -> bool:
-        if not any(fnmatch(target.path, pattern) for pattern in patterns):
+        named = old or new
+        if not named or not any(fnmatch(target.path, pattern) for pattern in patterns):
             return copy_equal(target, source)
         match = source.get(target.path)
         if match is None or not places:

@@ -82,3 +82,7 @@ def unnamed() -> keras.Model:
 def test_layers_without_a_name_are_called_alike_in_every_network():
     paths = [[each.path for each in newly_named(unnamed).weights] for _ in range(2)]
     assert paths[0] == paths[1]
+
+
+def test_a_head_of_a_space_without_classes_is_copied_whole():
+    assert len(carried(randomised(network(2)), network(2), "", "")) == 4

@@ -124,9 +124,8 @@ def _find(name: str, folder: Path | str | None) -> Any:
     try:
         return tfds.builder(name, data_dir=folder, try_gcs=False)
     except tfds.core.DatasetNotFoundError as error:
-        raise DataError(
-            f"TFDS has no dataset {name!r}.", hint=nearest(name, tfds.list_builders())
-        ) from error
+        known = tfds.list_builders(with_community_datasets=False)  # those are listed in the network
+        raise DataError(f"TFDS has no dataset {name!r}.", hint=nearest(name, known)) from error
     except (ValueError, AssertionError) as error:
         raise DataError(
             f"TFDS cannot give {name!r}: {first_line(error)}",
