@@ -67,11 +67,6 @@ PEERS = {
     "torch-float32": {"system": "torch", "precision": "float32", "compile": ""},
     "joeynmt-compiled": {"system": "joeynmt", "precision": "bfloat16", "compile": "default"},
     "joeynmt-float32": {"system": "joeynmt", "precision": "float32", "compile": ""},
-    "torch-autotuned": {
-        "system": "torch",
-        "precision": "bfloat16",
-        "compile": "max-autotune-no-cudagraphs",
-    },
     "torch-float32-compiled": {"system": "torch", "precision": "float32", "compile": "default"},
 }
 """By name; the first five are the default ones."""
@@ -310,7 +305,7 @@ class Peer:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            sys.exit("The peer failed; see above.")
+            sys.exit(f"{self._process.args} ended with {self._process.wait()}; see above.")
         return json.loads(line)
 
     def __enter__(self) -> Peer:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch._inductor.config
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
@@ -54,6 +55,8 @@ def precision(request: Request) -> Any:
 def compiled(function: Callable[..., Any], request: Request) -> Callable[..., Any]:
     if not request["compile"]:
         return function
+    # Its own random numbers, for dropout, come one by one on a CPU.
+    torch._inductor.config.fallback_random = True
     return torch.compile(function, dynamic=True, mode=request["compile"])
 
 
