@@ -10,14 +10,18 @@ import pytest
 import toy
 
 from zoo.bundle import Bundle
-from zoo.registry import registry
+
+
+@pytest.fixture
+def good_bundle(saved_bundle: Path) -> Path:
+    """A bundle of the smallest plugin, never trained; not to be changed."""
+    toy.register()
+    return saved_bundle
 
 
 @pytest.fixture(scope="session")
-def good_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of the smallest plugin, never trained; not to be changed."""
-    if "toy" not in {plugin.name for plugin in registry().plugins()}:
-        registry().register(toy, "toy")
+def saved_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    toy.register()
     preprocessing = toy.Scaling(np.zeros(2, np.float32))
     keras.utils.set_random_seed(0)
     bundle = Bundle(

@@ -21,7 +21,6 @@ import tensorflow as tf
 import toy
 
 import zoo
-from zoo.registry import registry
 from zoo.startup import load_tensorflow
 from zoo.testing import ContractViolation
 from zoo.testing.checks import datasets, models, recipes, tasks
@@ -526,8 +525,7 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     load_tensorflow()
     monkeypatch.setenv("ZOO_HOME", str(tmp_path))
     policy = keras.config.dtype_policy()
-    if "toy" not in {plugin.name for plugin in registry().plugins()}:
-        registry().register(toy, "toy")
+    toy.register()
     yield
     keras.config.set_dtype_policy(policy)
 

@@ -94,7 +94,7 @@ class Classify(toy.Classify):
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load_tensorflow()
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
-    registry().register(toy, "toy")
+    toy.register()
 
 
 @pytest.fixture

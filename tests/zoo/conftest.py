@@ -9,7 +9,6 @@ import pytest
 import toy
 
 import zoo
-from zoo.registry import registry
 
 # How fast an example is says something of the machine and what else it does, not of the code.
 hypothesis.settings.register_profile("any speed", deadline=None)
@@ -19,18 +18,13 @@ hypothesis.settings.load_profile("any speed")
 @pytest.fixture
 def toy_plugin() -> None:
     """The smallest plugin, registered with the installed ones."""
-    register_toy()
-
-
-def register_toy() -> None:
-    if "toy" not in {plugin.name for plugin in registry().plugins()}:
-        registry().register(toy, "toy")
+    toy.register()
 
 
 @pytest.fixture(scope="session")
 def toy_run(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
     """A finished run of the smallest plugin; not to be changed."""
-    register_toy()
+    toy.register()
     settings = {"train.stages": [{"epochs": 20}], "train.learning_rate": 0.02}
     return zoo.train("toy", runs=tmp_path_factory.mktemp("runs"), settings=settings)
 
