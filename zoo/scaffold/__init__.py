@@ -1,8 +1,8 @@
 """Makes a plugin package out of templates.
 
 A template is a working Python package: the domain `newplugin`, which can be linted, imported
-and tested as it is. It lies in parts that are laid over one another: one that all kinds of
-data have in common, some that several have, and one of each kind's own.
+and tested as it is. It lies in two parts, of which the second is laid over the first: what all
+kinds of data have in common, and what is particular of one.
 """
 
 from __future__ import annotations
@@ -30,21 +30,19 @@ class Kind:
 
     Attributes:
         summary: what its examples are.
-        parts: folders of templates, each laid over the ones before.
         requires: packages it needs beside the core.
     """
 
     summary: str
-    parts: tuple[str, ...]
     requires: tuple[str, ...] = ()
 
 
 KINDS = {
-    "image": Kind("pictures in folders", ("common", "folders", "image"), ("pillow>=10.3",)),
-    "audio": Kind("recordings in folders", ("common", "folders", "stretches", "audio")),
-    "text": Kind("texts in a table", ("common", "rows", "text")),
-    "table": Kind("numbers and categories in a table", ("common", "rows", "table")),
-    "series": Kind("time series in folders", ("common", "folders", "stretches", "series")),
+    "image": Kind("pictures in folders", ("pillow>=10.3",)),
+    "audio": Kind("recordings in folders"),
+    "text": Kind("texts in a table"),
+    "table": Kind("numbers and categories in a table"),
+    "series": Kind("time series in folders"),
 }
 
 
@@ -118,7 +116,7 @@ class Package:
 
     def _files(self) -> Iterator[tuple[Path, str]]:
         """Yield where each file goes in the package, and its text."""
-        for part in KINDS[self.kind].parts:
+        for part in ("common", self.kind):
             for path in (TEMPLATES / part).rglob("*"):
                 place = path.relative_to(TEMPLATES / part)
                 if path.is_file() and not _CACHES & set(place.parts):

@@ -1,4 +1,4 @@
-"""Where recordings come from: the user's folders, or the generator."""
+"""Where recordings come from: the user's files, or the generator."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 import zoo
 
-from zoo_newplugin.folders import FilesInFolders
-from zoo_newplugin.generated import GeneratedData
-from zoo_newplugin.labelled import LabelledData
 from zoo_newplugin.recordings import WavFile, Whistle
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordingsInFolders(FilesInFolders):
+class LabelledRecordings(zoo.LabelledFiles):
     """Recordings in the user's files; an example has `recording` and its `length` in samples."""
 
     title: ClassVar[str] = "recordings"
@@ -34,16 +31,18 @@ class RecordingsInFolders(FilesInFolders):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Whistles(GeneratedData):
+class Whistles(zoo.GeneratedData):
     """Whistles in noise, whose pitch falls, rises, stays or warbles."""
 
     classes: ClassVar[tuple[str, ...]] = ("falling", "rising", "steady", "warbling")
-    files: ClassVar[type[LabelledData]] = RecordingsInFolders
+    files: ClassVar[type[zoo.LabelledData]] = LabelledRecordings
 
     rate: int = zoo.setting(8_000, "Samples a second.", minimum=1000)
     seconds: float = zoo.setting(1.5, "Mean length of a recording, s.", minimum=0.1)
 
-    def example(self, rng: np.random.Generator, label: str) -> Mapping[str, Any]:
+    def example(
+        self, rng: np.random.Generator, label: str, group: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         seconds = self.seconds * rng.uniform(0.7, 1.3)
         whistle = Whistle(label, int(rng.integers(2**31)), self.rate, seconds)
         return {"recording": whistle, "length": int(self.rate * seconds)}
@@ -51,5 +50,5 @@ class Whistles(GeneratedData):
     def facts(self) -> Mapping[str, Any]:
         return {"rate": self.rate}
 
-    def reader(self) -> LabelledData:
-        return RecordingsInFolders(classes=self.classes, rate=self.rate)
+    def reader(self) -> zoo.LabelledData:
+        return LabelledRecordings(classes=self.classes, rate=self.rate)

@@ -38,7 +38,7 @@ def zoo_datasets() -> list[zoo.DatasetSpec]:
         zoo.DatasetSpec(
             name="folders",
             summary="WAV files, in a folder for each class.",
-            implementation="zoo_newplugin.datasets:RecordingsInFolders",
+            implementation="zoo_newplugin.datasets:LabelledRecordings",
             tasks=TASKS,
         ),
         zoo.DatasetSpec(

@@ -9,15 +9,12 @@ from itertools import pairwise
 import numpy as np
 import zoo
 
-from zoo_newplugin.encoding import ClassPreprocessing
-from zoo_newplugin.stretches import cut
-
 _PIECES = 8
 """Pieces of a stretch that an explanation silences one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordingPreprocessing(ClassPreprocessing):
+class RecordingPreprocessing(zoo.ClassPreprocessing):
     """Cuts stretches out of recordings. The models make spectrograms of them themselves.
 
     Attributes:
@@ -37,7 +34,7 @@ class RecordingPreprocessing(ClassPreprocessing):
         return {"rate": np.array(self.rate)}
 
     def inputs(self, batch: zoo.Batch) -> zoo.Batch:
-        return {"sound": cut(batch, "recording", self.length)}
+        return {"sound": zoo.cut_stretches(batch, "recording", self.length)}
 
     def occlusions(self, batch: zoo.Batch) -> Iterator[tuple[np.ndarray, zoo.Batch]]:
         """Silence pieces of the first stretch, one after the other."""

@@ -13,15 +13,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from zoo_newplugin.baselines import classical
 from zoo_newplugin.preprocessing import RecordingPreprocessing
-from zoo_newplugin.stretches import StretchClassification
 
 _BANDS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifyRecordings(StretchClassification):
+class ClassifyRecordings(zoo.StretchClassification):
     """Says which class a recording belongs to."""
 
     preprocessing: ClassVar[type[zoo.Preprocessing]] = RecordingPreprocessing
@@ -29,20 +27,17 @@ class ClassifyRecordings(StretchClassification):
     seconds: float = zoo.setting(1.0, "Length of a stretch that the network sees, s.", minimum=0.1)
 
     def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> RecordingPreprocessing:
-        classes = tuple(info.facts["classes"])
+        fields = self.class_fields(zoo.all_rows(train), info)
         rate = int(info.facts["rate"])
-        return RecordingPreprocessing(
-            classes=classes,
-            class_weights=self.weights_of_classes(zoo.all_rows(train), classes),
-            rate=rate,
-            length=round(self.seconds * rate),
-        )
+        return RecordingPreprocessing(**fields, rate=rate, length=round(self.seconds * rate))
 
     def baselines(self, preprocessing: Any) -> Mapping[str, zoo.Baseline]:
         regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
         return {
             **super().baselines(preprocessing),
-            "Logistic regression on the mean spectrum": classical(regression, mean_spectra),
+            "Logistic regression on the mean spectrum": zoo.classical_baseline(
+                regression, mean_spectra, preprocessing.classes
+            ),
         }
 
 

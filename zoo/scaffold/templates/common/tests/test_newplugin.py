@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import own_files
 import pytest
 import zoo
-
-from zoo_newplugin.metrics import Confusion
 
 
 @pytest.fixture(autouse=True)
@@ -69,13 +66,3 @@ def test_a_copy_stays_in_the_split_of_its_original(files: own_files.Written) -> 
 def test_data_of_one_class_are_refused(files: own_files.Written) -> None:
     with pytest.raises(zoo.DataError, match="two classes"):
         _load(files.path, classes=("nothing",))
-
-
-def test_metrics_weigh_examples_as_if_they_were_repeated() -> None:
-    truth, predicted = np.array(list("aabbc")), np.array(list("abbbb"))
-    weights = np.array([2, 0, 1, 3, 1])
-    repeated = Confusion(np.repeat(truth, weights), np.repeat(predicted, weights))
-    weighted = Confusion(truth, predicted)
-    ones = np.ones(weights.sum())
-    assert weighted.accuracy(weights) == pytest.approx(repeated.accuracy(ones))
-    assert weighted.macro_f1(weights) == pytest.approx(repeated.macro_f1(ones))

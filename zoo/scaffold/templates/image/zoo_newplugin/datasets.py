@@ -1,4 +1,4 @@
-"""Where pictures come from: the user's folders, or the generator."""
+"""Where pictures come from: the user's files, or the generator."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 import zoo
 
-from zoo_newplugin.folders import FilesInFolders
-from zoo_newplugin.generated import GeneratedData
-from zoo_newplugin.labelled import LabelledData
 from zoo_newplugin.pictures import PictureFile, Texture
 
 
 @dataclass(frozen=True, kw_only=True)
-class PicturesInFolders(FilesInFolders):
+class LabelledPictures(zoo.LabelledFiles):
     """Pictures in the user's files; an example has `picture`, which is read when encoded."""
 
     title: ClassVar[str] = "pictures"
@@ -29,13 +26,15 @@ class PicturesInFolders(FilesInFolders):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Textures(GeneratedData):
+class Textures(zoo.GeneratedData):
     """Pictures of stripes, checks, dots and rings, in any size, direction and colour."""
 
     classes: ClassVar[tuple[str, ...]] = ("checks", "dots", "rings", "stripes")
-    files: ClassVar[type[LabelledData]] = PicturesInFolders
+    files: ClassVar[type[zoo.LabelledData]] = LabelledPictures
 
     side: int = zoo.setting(64, "Width and height of a picture, px.", minimum=16)
 
-    def example(self, rng: np.random.Generator, label: str) -> Mapping[str, Any]:
+    def example(
+        self, rng: np.random.Generator, label: str, group: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         return {"picture": Texture(label, int(rng.integers(2**31)), self.side)}

@@ -38,7 +38,7 @@ def zoo_datasets() -> list[zoo.DatasetSpec]:
         zoo.DatasetSpec(
             name="folders",
             summary="PNG and JPEG files, in a folder for each class.",
-            implementation="zoo_newplugin.datasets:PicturesInFolders",
+            implementation="zoo_newplugin.datasets:LabelledPictures",
             tasks=TASKS,
         ),
         zoo.DatasetSpec(

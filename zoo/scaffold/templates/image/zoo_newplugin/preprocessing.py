@@ -10,7 +10,6 @@ import numpy as np
 import zoo
 from PIL import Image, ImageOps
 
-from zoo_newplugin.encoding import ClassPreprocessing
 from zoo_newplugin.pictures import Picture
 
 _GREY = 127
@@ -19,7 +18,7 @@ _CELLS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class PicturePreprocessing(ClassPreprocessing):
+class PicturePreprocessing(zoo.ClassPreprocessing):
     """Fits each picture into a square, with grey bars where it is no square itself.
 
     Attributes:

@@ -13,15 +13,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from zoo_newplugin.augmentation import Flips
-from zoo_newplugin.baselines import classical
-from zoo_newplugin.classification import Classification
 from zoo_newplugin.preprocessing import PicturePreprocessing
 
 _SHADES, _DIRECTIONS = 8, 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifyPictures(Classification):
+class ClassifyPictures(zoo.Classification):
     """Says which class a picture belongs to."""
 
     preprocessing: ClassVar[type[zoo.Preprocessing]] = PicturePreprocessing
@@ -30,11 +28,10 @@ class ClassifyPictures(Classification):
     flip: bool = zoo.setting(True, "Whether pictures are mirrored at random in training.")
 
     def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> PicturePreprocessing:
-        classes = tuple(info.facts["classes"])
-        weights = self.weights_of_classes(zoo.all_rows(train), classes)
-        return PicturePreprocessing(classes=classes, class_weights=weights, size=self.size)
+        fields = self.class_fields(zoo.all_rows(train), info)
+        return PicturePreprocessing(**fields, size=self.size)
 
-    def augmentation(self) -> zoo.Augmentation | None:
+    def augmentation(self, space: zoo.Space) -> zoo.Augmentation | None:
         return Flips() if self.flip else None
 
     def baselines(self, preprocessing: Any) -> Mapping[str, zoo.Baseline]:
@@ -44,7 +41,9 @@ class ClassifyPictures(Classification):
         regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
         return {
             **super().baselines(preprocessing),
-            "Logistic regression on colours and edges": classical(regression, features),
+            "Logistic regression on colours and edges": zoo.classical_baseline(
+                regression, features, preprocessing.classes
+            ),
         }
 
 

@@ -1,4 +1,4 @@
-"""Where series come from: the user's folders, or the generator."""
+"""Where series come from: the user's files, or the generator."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import zoo
 
-from zoo_newplugin.folders import FilesInFolders, files_at
-from zoo_newplugin.generated import GeneratedData
-from zoo_newplugin.labelled import Found, LabelledData
 from zoo_newplugin.series import SeriesFile, Vibration, header
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeriesInFolders(FilesInFolders):
+class LabelledSeries(zoo.LabelledFiles):
     """Series in the user's files; an example has `series` and its `length` in steps.
 
     A whole series is an example, so that no two splits share any of its moments.
@@ -42,7 +39,7 @@ class SeriesInFolders(FilesInFolders):
     def facts(self) -> Mapping[str, Any]:
         return {"channels": list(self.channels)}
 
-    def find(self, path: str, *, labelled: bool) -> Found:
+    def find(self, path: str, *, labelled: bool) -> zoo.FoundExamples:
         if self.channels:
             return super().find(path, labelled=labelled)
         usual = replace(self, channels=self._usual_channels(path))
@@ -58,11 +55,10 @@ class SeriesInFolders(FilesInFolders):
             DataError: no file has any.
         """
         headers: Counter[tuple[str, ...]] = Counter()
-        for file in files_at(path)[1]:
-            if file.suffix.lower() in self.suffixes:
-                with suppress(zoo.DataError):
-                    names = (name for name in header(file) if name not in self.ignore)
-                    headers[tuple(names)] += 1
+        for file in self.paths(path):
+            with suppress(zoo.DataError):
+                names = (name for name in header(file) if name not in self.ignore)
+                headers[tuple(names)] += 1
         channels = max(headers, key=headers.__getitem__, default=())
         if not channels:
             raise zoo.DataError(f"No file at {path} has columns to read.", hint=self.layout)
@@ -70,21 +66,23 @@ class SeriesInFolders(FilesInFolders):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machines(GeneratedData):
+class Machines(zoo.GeneratedData):
     """The vibration of machines in two directions, healthy or with one of three faults."""
 
     classes: ClassVar[tuple[str, ...]] = ("healthy", "loose", "unbalanced", "worn")
-    files: ClassVar[type[LabelledData]] = SeriesInFolders
+    files: ClassVar[type[zoo.LabelledData]] = LabelledSeries
     channels: ClassVar[tuple[str, ...]] = ("x", "y")
 
     steps: int = zoo.setting(400, "Mean length of a series, steps.", minimum=32)
 
-    def example(self, rng: np.random.Generator, label: str) -> Mapping[str, Any]:
+    def example(
+        self, rng: np.random.Generator, label: str, group: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         steps = int(self.steps * rng.uniform(0.7, 1.3))
         return {"series": Vibration(label, int(rng.integers(2**31)), steps), "length": steps}
 
     def facts(self) -> Mapping[str, Any]:
         return {"channels": list(self.channels)}
 
-    def reader(self) -> LabelledData:
-        return SeriesInFolders(classes=self.classes, channels=self.channels)
+    def reader(self) -> zoo.LabelledData:
+        return LabelledSeries(classes=self.classes, channels=self.channels)

@@ -38,7 +38,7 @@ def zoo_datasets() -> list[zoo.DatasetSpec]:
         zoo.DatasetSpec(
             name="folders",
             summary="CSV files with a series each, in a folder for each class.",
-            implementation="zoo_newplugin.datasets:SeriesInFolders",
+            implementation="zoo_newplugin.datasets:LabelledSeries",
             tasks=TASKS,
         ),
         zoo.DatasetSpec(

@@ -9,15 +9,12 @@ from itertools import pairwise
 import numpy as np
 import zoo
 
-from zoo_newplugin.encoding import ClassPreprocessing
-from zoo_newplugin.stretches import cut
-
 _PIECES = 8
 """Pieces of a stretch that an explanation flattens one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeriesPreprocessing(ClassPreprocessing):
+class SeriesPreprocessing(zoo.ClassPreprocessing):
     """Cuts stretches out of series and standardises each channel; missing is at the mean.
 
     Attributes:
@@ -37,7 +34,7 @@ class SeriesPreprocessing(ClassPreprocessing):
         return {"series": zoo.Tensor((self.length, len(self.channels)), names=self.channels)}
 
     def inputs(self, batch: zoo.Batch) -> zoo.Batch:
-        values = cut(batch, "series", self.length, filler=np.nan)
+        values = zoo.cut_stretches(batch, "series", self.length, filler=np.nan)
         centre, spread = (np.array(each, np.float32) for each in (self.centre, self.spread))
         return {"series": np.nan_to_num((values - centre) / spread)}
 

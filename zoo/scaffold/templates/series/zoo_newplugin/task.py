@@ -12,15 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from zoo_newplugin.baselines import classical
 from zoo_newplugin.preprocessing import SeriesPreprocessing, channel_scales
-from zoo_newplugin.stretches import StretchClassification
 
 _LAGS = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifySeries(StretchClassification):
+class ClassifySeries(zoo.StretchClassification):
     """Says which class a time series belongs to."""
 
     preprocessing: ClassVar[type[zoo.Preprocessing]] = SeriesPreprocessing
@@ -29,11 +27,9 @@ class ClassifySeries(StretchClassification):
 
     def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> SeriesPreprocessing:
         columns = zoo.all_rows(train)
-        classes = tuple(info.facts["classes"])
         centre, spread = channel_scales(columns)
         return SeriesPreprocessing(
-            classes=classes,
-            class_weights=self.weights_of_classes(columns, classes),
+            **self.class_fields(columns, info),
             channels=tuple(info.facts["channels"]),
             centre=centre,
             spread=spread,
@@ -44,7 +40,9 @@ class ClassifySeries(StretchClassification):
         regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
         return {
             **super().baselines(preprocessing),
-            "Logistic regression on statistics": classical(regression, statistics),
+            "Logistic regression on statistics": zoo.classical_baseline(
+                regression, statistics, preprocessing.classes
+            ),
         }
 
 

@@ -52,7 +52,7 @@ def _write(path: Path, seed: int, count: int) -> None:
         for number in range(count):
             for place, label in enumerate(Customers.classes):
                 rng = np.random.default_rng([seed, number, place])
-                example = Customers().example(rng, label)
+                example = Customers().example(rng, label, {})
                 values = [*example["number"], *example["category"]]
                 shown = ["" if value != value else value for value in values]  # noqa: PLR0124
                 table.writerow([*shown, label, f"shop {number % _SHOPS}"])

@@ -10,13 +10,10 @@ import numpy as np
 import zoo
 
 from zoo_newplugin.columns import Features, constant_columns
-from zoo_newplugin.generated import GeneratedData
-from zoo_newplugin.labelled import LabelledData
-from zoo_newplugin.rows import ExamplesInRows, Parsed, Row
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableRows(ExamplesInRows):
+class LabelledTable(zoo.LabelledRows):
     """Rows of the user's tables; an example has `number` and `category`.
 
     Columns that are not named are told apart by what most of their values are. A model
@@ -37,14 +34,14 @@ class TableRows(ExamplesInRows):
     def required(self) -> tuple[str, ...]:
         return (*(self.numbers or ()), *(self.categories or ()))
 
-    def parse(self, rows: Sequence[Row]) -> Parsed:
+    def parse(self, rows: Sequence[zoo.TableRow]) -> zoo.ParsedRows:
         features = self._features(rows)
         values = [row.values for row in rows]
         columns = features.columns(values)
         found = ((number, features.problem(row)) for number, row in enumerate(values))
         pairs = zip(columns["number"], columns["category"], strict=True)
         content = [zoo.fingerprint(number, category) for number, category in pairs]
-        return Parsed(
+        return zoo.ParsedRows(
             columns={**columns, "content": zoo.object_column(content)},
             problems={number: problem for number, problem in found if problem},
             findings=[
@@ -58,13 +55,13 @@ class TableRows(ExamplesInRows):
         numbers, categories = (tuple(info.facts[name]) for name in ("numbers", "categories"))
         return replace(super().settled(info), numbers=numbers, categories=categories)
 
-    def _features(self, rows: Sequence[Row]) -> Features:
+    def _features(self, rows: Sequence[zoo.TableRow]) -> Features:
         """Return the columns as they are named, or else by what is in them."""
         if self.numbers is not None and self.categories is not None:
             return Features(self.numbers, self.categories)
-        usable = [row.values for row in rows if self.label in row.values]
+        usable = [row.values for row in rows if self.label_column in row.values]
         usable = usable or [row.values for row in rows]
-        others = {self.label, self.id, self.group_column, *self.ignore}
+        others = {*self.named_columns().values(), *self.ignore}
         common = set.intersection(*map(set, usable)) - others
         guess = Features.guess(usable, [name for name in usable[0] if name in common])
         return Features(
@@ -74,11 +71,11 @@ class TableRows(ExamplesInRows):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Customers(GeneratedData):
+class Customers(zoo.GeneratedData):
     """Customers who leave, stay or upgrade, for reasons that act together."""
 
     classes: ClassVar[tuple[str, ...]] = ("leaves", "stays", "upgrades")
-    files: ClassVar[type[LabelledData]] = TableRows
+    files: ClassVar[type[zoo.LabelledData]] = LabelledTable
     features: ClassVar[Features] = Features(
         ("age", "months", "visits", "spent"), ("plan", "region")
     )
@@ -86,7 +83,9 @@ class Customers(GeneratedData):
     examples: int = zoo.setting(4000, "How many, all splits together.", minimum=20)
     missing: float = zoo.setting(0.05, "Share of values that are missing.", minimum=0, maximum=0.9)
 
-    def example(self, rng: np.random.Generator, label: str) -> Mapping[str, Any]:
+    def example(
+        self, rng: np.random.Generator, label: str, group: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         customer = _customer(rng)
         while _decision(rng, customer) != label:
             customer = _customer(rng)
@@ -99,8 +98,8 @@ class Customers(GeneratedData):
             "categories": list(self.features.categories),
         }
 
-    def reader(self) -> LabelledData:
-        return TableRows(
+    def reader(self) -> zoo.LabelledData:
+        return LabelledTable(
             classes=self.classes,
             numbers=self.features.numbers,
             categories=self.features.categories,

@@ -38,7 +38,7 @@ def zoo_datasets() -> list[zoo.DatasetSpec]:
         zoo.DatasetSpec(
             name="rows",
             summary="Numbers and categories in CSV, TSV or JSONL files.",
-            implementation="zoo_newplugin.datasets:TableRows",
+            implementation="zoo_newplugin.datasets:LabelledTable",
             tasks=TASKS,
         ),
         zoo.DatasetSpec(

@@ -10,14 +10,13 @@ import numpy as np
 import zoo
 
 from zoo_newplugin.columns import Features
-from zoo_newplugin.encoding import ClassPreprocessing
 
 _LIMIT = 5.0
 """Standard deviations beyond which a number counts as so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TablePreprocessing(ClassPreprocessing):
+class TablePreprocessing(zoo.ClassPreprocessing):
     """Standardises numbers, marks missing ones, and counts categories off.
 
     Attributes:

@@ -10,24 +10,20 @@ import numpy as np
 import zoo
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from zoo_newplugin.baselines import classical
-from zoo_newplugin.classification import Classification
 from zoo_newplugin.columns import Features
 from zoo_newplugin.preprocessing import TablePreprocessing
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifyRows(Classification):
+class ClassifyRows(zoo.Classification):
     """Says which class a row of a table belongs to."""
 
     preprocessing: ClassVar[type[zoo.Preprocessing]] = TablePreprocessing
 
     def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> TablePreprocessing:
         columns = zoo.all_rows(train)
-        classes = tuple(info.facts["classes"])
         features = Features(tuple(info.facts["numbers"]), tuple(info.facts["categories"]))
-        weights = self.weights_of_classes(columns, classes)
-        return TablePreprocessing.fit(columns, features, classes, weights)
+        return TablePreprocessing.fit(columns, features, **self.class_fields(columns, info))
 
     def baselines(self, preprocessing: Any) -> Mapping[str, zoo.Baseline]:
         def features(batch: zoo.Batch) -> np.ndarray:
@@ -36,5 +32,5 @@ class ClassifyRows(Classification):
         trees = HistGradientBoostingClassifier(early_stopping=True, random_state=0)
         return {
             **super().baselines(preprocessing),
-            "Gradient boosting": classical(trees, features),
+            "Gradient boosting": zoo.classical_baseline(trees, features, preprocessing.classes),
         }

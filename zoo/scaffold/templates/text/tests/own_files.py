@@ -54,5 +54,5 @@ def _write(path: Path, seed: int, count: int) -> None:
         for number in range(count):
             for place, label in enumerate(Messages.classes):
                 rng = np.random.default_rng([seed, number, place])
-                text = Messages().example(rng, label)["text"]
+                text = Messages().example(rng, label, {})["text"]
                 table.writerow([text, label, f"customer {number % _CUSTOMERS}"])

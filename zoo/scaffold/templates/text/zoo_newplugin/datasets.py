@@ -9,14 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import zoo
 
-from zoo_newplugin.generated import GeneratedData
-from zoo_newplugin.labelled import LabelledData
-from zoo_newplugin.rows import ExamplesInRows, Parsed, Row
 from zoo_newplugin.words import words
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextsInRows(ExamplesInRows):
+class LabelledTexts(zoo.LabelledRows):
     """Texts in the user's files; an example has `text`.
 
     Texts of the same words count as copies, whatever their case and spaces.
@@ -30,10 +27,10 @@ class TextsInRows(ExamplesInRows):
     def required(self) -> tuple[str, ...]:
         return (self.text,)
 
-    def parse(self, rows: Sequence[Row]) -> Parsed:
+    def parse(self, rows: Sequence[zoo.TableRow]) -> zoo.ParsedRows:
         texts = [row.values[self.text] for row in rows]
         contents = [" ".join(words(text)) for text in texts]
-        return Parsed(
+        return zoo.ParsedRows(
             columns={"text": zoo.object_column(texts), "content": zoo.object_column(contents)},
             problems={
                 number: f"The column {self.text!r} has no words."
@@ -44,18 +41,20 @@ class TextsInRows(ExamplesInRows):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Messages(GeneratedData):
+class Messages(zoo.GeneratedData):
     """What customers write: complaints, praise, questions and requests.
 
     Complaints and praise share their words; it is `not` that tells them apart.
     """
 
     classes: ClassVar[tuple[str, ...]] = ("complaint", "praise", "question", "request")
-    files: ClassVar[type[LabelledData]] = TextsInRows
+    files: ClassVar[type[zoo.LabelledData]] = LabelledTexts
 
     examples: int = zoo.setting(1000, "How many, all splits together.", minimum=20)
 
-    def example(self, rng: np.random.Generator, label: str) -> Mapping[str, Any]:
+    def example(
+        self, rng: np.random.Generator, label: str, group: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         sentence = _SENTENCES[label](rng)
         before, after = _pick(rng, _OPENINGS), _pick(rng, _CLOSINGS)
         return {"text": " ".join(part for part in (before, sentence, after) if part)}

@@ -38,7 +38,7 @@ def zoo_datasets() -> list[zoo.DatasetSpec]:
         zoo.DatasetSpec(
             name="rows",
             summary="Texts with their classes in CSV, TSV or JSONL files.",
-            implementation="zoo_newplugin.datasets:TextsInRows",
+            implementation="zoo_newplugin.datasets:LabelledTexts",
             tasks=TASKS,
         ),
         zoo.DatasetSpec(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import zoo
 
-from zoo_newplugin.encoding import ClassPreprocessing
 from zoo_newplugin.words import words
 
 _PADDING, _UNKNOWN, _KNOWN = 0, 1, 2
@@ -17,7 +16,7 @@ _PADDING, _UNKNOWN, _KNOWN = 0, 1, 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextPreprocessing(ClassPreprocessing):
+class TextPreprocessing(zoo.ClassPreprocessing):
     """Numbers the first words of each text.
 
     Attributes:

@@ -12,8 +12,6 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from zoo_newplugin.baselines import classical
-from zoo_newplugin.classification import Classification
 from zoo_newplugin.preprocessing import TextPreprocessing, learn_vocabulary
 from zoo_newplugin.words import words
 
@@ -22,7 +20,7 @@ _READ = 0.98
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifyTexts(Classification):
+class ClassifyTexts(zoo.Classification):
     """Says which class a text belongs to."""
 
     preprocessing: ClassVar[type[zoo.Preprocessing]] = TextPreprocessing
@@ -35,11 +33,9 @@ class ClassifyTexts(Classification):
 
     def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> TextPreprocessing:
         columns = zoo.all_rows(train)
-        classes = tuple(info.facts["classes"])
         length = int(np.quantile([len(words(text)) for text in columns["text"]], _READ))
         return TextPreprocessing(
-            classes=classes,
-            class_weights=self.weights_of_classes(columns, classes),
+            **self.class_fields(columns, info),
             vocabulary=learn_vocabulary(columns["text"], self.vocabulary, self.minimum_count),
             length=min(max(length, 4), self.longest),
         )
@@ -50,5 +46,7 @@ class ClassifyTexts(Classification):
         )
         return {
             **super().baselines(preprocessing),
-            "Logistic regression on tf-idf": classical(regression, lambda batch: batch["text"]),
+            "Logistic regression on tf-idf": zoo.classical_baseline(
+                regression, lambda batch: batch["text"], preprocessing.classes
+            ),
         }

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import zoo
+
+from zoo.components import Batch, Preprocessing, Space, Tensor
 
 _FILE = "preprocessing.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassPreprocessing(zoo.Preprocessing):
+class ClassPreprocessing(Preprocessing):
     """Turns names of classes into numbers; a subclass turns examples into inputs.
 
-    Its fields are its state, which is stored as JSON: numbers, texts and tuples of them.
+    A subclass is a frozen dataclass with `tensors` and `inputs`. Its fields are its state,
+    which is stored as JSON: numbers, texts and tuples of them.
 
     Attributes:
         classes: names of the classes, in the order of the model's outputs.
@@ -31,39 +33,42 @@ class ClassPreprocessing(zoo.Preprocessing):
 
     @property
     @abstractmethod
-    def tensors(self) -> dict[str, zoo.Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
         """The model's inputs by name."""
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """What else an architecture needs to know."""
+        """What else an architecture needs to know, such as a rate or bin edges."""
         return {}
 
-    @abstractmethod
-    def occlusions(self, batch: zoo.Batch) -> Iterator[tuple[np.ndarray, zoo.Batch]]:
+    def occlusions(self, batch: Batch) -> Iterator[tuple[np.ndarray, Batch]]:
         """Yield, for each piece that examples can be taken apart into, inputs without it.
 
-        Returns:
+        :meth:`zoo.Classification.explain` finds out by them which pieces speak for a class.
+        By default there are none.
+
+        Yields:
             what the piece is called in each example, object [batch], empty where an example
             has no such piece; and the inputs of all examples without it.
         """
+        return iter(())
 
     @property
-    def space(self) -> zoo.Space:
-        logits = zoo.Tensor((len(self.classes),), names=self.classes)
-        return zoo.Space(
+    def space(self) -> Space:
+        logits = Tensor((len(self.classes),), names=self.classes)
+        return Space(
             inputs=self.tensors,
             outputs={"logits": logits},
             classes=self.classes,
             arrays=self.arrays,
         )
 
-    def targets(self, batch: zoo.Batch) -> np.ndarray:
+    def targets(self, batch: Batch) -> np.ndarray:
         """Return the place of each example's class, int32 [batch]."""
         places = {name: place for place, name in enumerate(self.classes)}
         return np.array([places[name] for name in batch["label"]], np.int32)
 
-    def weights(self, batch: zoo.Batch) -> np.ndarray | None:
+    def weights(self, batch: Batch) -> np.ndarray | None:
         if not self.class_weights:
             return None
         return np.array(self.class_weights, np.float32)[self.targets(batch)]
@@ -78,7 +83,7 @@ class ClassPreprocessing(zoo.Preprocessing):
         return cls(**{name: _as_tuples(value) for name, value in state.items()})
 
 
-def class_weights(labels: np.ndarray, classes: tuple[str, ...]) -> tuple[float, ...]:
+def balanced_weights(labels: np.ndarray, classes: tuple[str, ...]) -> tuple[float, ...]:
     """Return a weight for each class under which all classes weigh the same.
 
     Args:

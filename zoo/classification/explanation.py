@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
-import zoo
 from scipy.special import softmax
 
-from zoo_newplugin.encoding import ClassPreprocessing
+from zoo.classification.preprocessing import ClassPreprocessing
+from zoo.components import Batch
+from zoo.data.examples import object_column
+
+if TYPE_CHECKING:
+    import keras
 
 _LEAST = 0.01
 """Fall in probability below which a piece is no reason."""
 
 
 def reasons(
-    model: keras.Model, preprocessing: ClassPreprocessing, batch: zoo.Batch, most: int = 3
+    model: keras.Model, preprocessing: ClassPreprocessing, batch: Batch, most: int = 3
 ) -> np.ndarray:
     """Return what speaks most for each example's class, found by occlusion (arXiv:1311.2901).
 
@@ -37,10 +40,10 @@ def reasons(
         for row in np.flatnonzero((effects >= _LEAST) & (names != "")):
             effect = round(float(effects[row]), 4)
             found[row].append({"piece": str(names[row]), "effect": effect})
-    return zoo.object_column(
+    return object_column(
         sorted(each, key=lambda reason: -reason["effect"])[:most] for each in found
     )
 
 
-def _probabilities(model: keras.Model, inputs: zoo.Batch) -> np.ndarray:
+def _probabilities(model: keras.Model, inputs: Batch) -> np.ndarray:
     return softmax(np.asarray(model.predict(inputs, verbose=0), np.float64), axis=1)

@@ -7,9 +7,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import zoo
 
-from zoo_newplugin.classification import Classification
+from zoo.classification.task import Classification
+from zoo.components import Batch, Examples
+from zoo.data.examples import all_rows
 
 
 class Stretches:
@@ -22,8 +23,8 @@ class Stretches:
         length: of a stretch; an example that is shorter is one.
     """
 
-    def __init__(self, examples: zoo.Examples, length: int) -> None:
-        self._columns = zoo.all_rows(examples)
+    def __init__(self, examples: Examples, length: int) -> None:
+        self._columns = all_rows(examples)
         starts = [_starts(int(whole), length) for whole in self._columns["length"]]
         self._start = np.concatenate(starts)
         self._example = np.repeat(np.arange(len(starts)), [len(each) for each in starts])
@@ -31,7 +32,7 @@ class Stretches:
     def __len__(self) -> int:
         return len(self._start)
 
-    def __getitem__(self, rows: np.ndarray, /) -> zoo.Batch:
+    def __getitem__(self, rows: np.ndarray, /) -> Batch:
         example = self._example[rows]
         own = {name: column[example] for name, column in self._columns.items()}
         return {**own, "example": example, "start": self._start[rows]}
@@ -39,14 +40,16 @@ class Stretches:
 
 @dataclass(frozen=True, kw_only=True)
 class StretchClassification(Classification):
-    """Says which class an example belongs to by the mean of what its stretches say."""
+    """Says which class an example belongs to by the mean of what its stretches say.
 
-    def windows(self, examples: zoo.Examples, preprocessing: Any) -> zoo.Examples:
+    Examples have a column `length`, and the preprocessing a field of that name: how long a
+    stretch is. Its `inputs` takes stretches by :func:`zoo.cut_stretches`.
+    """
+
+    def windows(self, examples: Examples, preprocessing: Any) -> Examples:
         return Stretches(examples, preprocessing.length)
 
-    def restore(
-        self, outputs: Any, windows: zoo.Batch, examples: zoo.Batch, preprocessing: Any
-    ) -> zoo.Batch:
+    def restore(self, outputs: Any, windows: Batch, examples: Batch, preprocessing: Any) -> Batch:
         example = windows["example"]
         logits = np.zeros((len(examples["id"]), np.shape(outputs)[1]))
         np.add.at(logits, example, outputs)
@@ -54,12 +57,12 @@ class StretchClassification(Classification):
         return super().restore(logits, windows, examples, preprocessing)
 
 
-def cut(batch: zoo.Batch, column: str, length: int, filler: float = 0.0) -> np.ndarray:
+def cut_stretches(batch: Batch, column: str, length: int, filler: float = 0.0) -> np.ndarray:
     """Return stretches of what is in files, float32 [batch, length, ...].
 
     Args:
-        batch: rows of :class:`Stretches`; a whole example counts from its start.
-        column: of the files.
+        batch: rows that the network sees; a whole example counts from its start.
+        column: of the files, each with a `read()` that returns an array [length, ...].
         length: of a stretch.
         filler: what a shorter one is filled up with.
     """
