@@ -2,10 +2,10 @@
 
     python benchmarks/translation_peer.py REQUEST.json
 
-Says in a line of JSON how large its network is, as soon as it is ready, and then answers each
-line of its standard input with another. One system is `torch`, our Transformer in plain
-PyTorch: the same weights under the same names, so it computes the same logits. The other is
-`joeynmt`, that toolkit's own network and loss, of the same size, and its search.
+Says in a line of JSON what it is, as soon as it is ready, and then answers each line of its
+standard input with another. One system is `torch`, our Transformer in plain PyTorch: the same
+weights under the same names, so it computes the same logits. The other is `joeynmt`: to train,
+that toolkit's own network and loss, of the same size; to translate, its search over `torch`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
+import torch._dynamo.config
 import torch._inductor.config
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -28,43 +29,57 @@ from torch import Tensor, nn
 PAD, UNKNOWN, START, END = range(4)
 """As in `zoo_translation.tokeniser`, which this environment does not have."""
 NEVER = -1e9
-CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 Request = dict[str, Any]
+Answer = Callable[..., dict[str, Any]]
 
 
 def main(request: Request) -> None:
     torch.manual_seed(request["seed"])
     torch.set_num_threads(request["threads"])
-    answer = {"train": trainer, "decode": decoder}[request["what"]](request)
+    model, answer = {"train": trainer, "decode": translator}[request["what"]](request)
+    size = sum(each.numel() for each in model.parameters())
+    tell({"parameters": size, "torch": torch.__version__})
     for line in sys.stdin:
-        print(json.dumps(answer(*map(int, line.split()))), flush=True)
+        tell(answer(*map(int, line.split())))
 
 
-def tell(model: nn.Module) -> None:
-    """Say that all is ready, and how large the network is."""
-    print(json.dumps({"parameters": sum(each.numel() for each in model.parameters())}), flush=True)
+def tell(content: dict[str, Any]) -> None:
+    print(json.dumps(content), flush=True)
 
 
 def precision(request: Request) -> Any:
     """Return the context in which the network computes."""
-    if request["precision"] == "float32":
-        return contextlib.nullcontext()
-    return torch.autocast("cpu", torch.bfloat16)
+    if request["compiled"]:
+        return torch.autocast("cpu", torch.bfloat16)
+    return contextlib.nullcontext()
 
 
 def compiled(function: Callable[..., Any], request: Request) -> Callable[..., Any]:
-    if not request["compile"]:
+    """Return a function as it is or, if that is asked for, compiled for shapes that vary."""
+    if not request["compiled"]:
         return function
-    # Its own random numbers, for dropout, come one by one on a CPU.
+    # Random numbers of the compiler's own, for dropout, come one by one on a CPU.
     torch._inductor.config.fallback_random = True
-    return torch.compile(function, dynamic=True, mode=request["compile"])
+    # A few sizes, such as 1, are compiled apart; at the limit it would compile no more.
+    torch._dynamo.config.recompile_limit = 64
+    return torch.compile(function, dynamic=True)
+
+
+def read_batches(file: str, names: tuple[str, ...]) -> list[list[Tensor]]:
+    """Return the batches of a file, int64 tensors."""
+    arrays = np.load(file)
+    count = len(arrays.files) // len(names)
+    return [
+        [torch.from_numpy(arrays[f"{name}{number}"].astype(np.int64)) for name in names]
+        for number in range(count)
+    ]
 
 
 # Training
 
 
-def trainer(request: Request) -> Callable[[int, int], dict[str, float]]:
-    """Return what trains on the batches from one number up to another, and times it."""
+def trainer(request: Request) -> tuple[nn.Module, Answer]:
+    """Return a network, and what trains it on the batches from a number up to another."""
     model, loss = {"torch": torch_loss, "joeynmt": joeynmt_loss}[request["system"]](request)
     model.train()
     optimizer = torch.optim.AdamW(
@@ -74,10 +89,9 @@ def trainer(request: Request) -> Callable[[int, int], dict[str, float]]:
         fused=True,
     )
     batches = read_batches(request["batches"], ("source", "target", "labels"))
-    clock = CLOCKS[request["clock"]]
     forward = compiled(loss, request)
 
-    def step(batch: tuple[Tensor, ...]) -> Tensor:
+    def step(batch: list[Tensor]) -> Tensor:
         optimizer.zero_grad(set_to_none=True)
         with precision(request):
             value = forward(*batch)
@@ -87,34 +101,22 @@ def trainer(request: Request) -> Callable[[int, int], dict[str, float]]:
         optimizer.step()
         return value.detach()
 
-    def train(first: int, last: int) -> dict[str, float]:
-        began = clock()
+    def train(first: int, last: int) -> dict[str, Any]:
+        began = time.perf_counter()
         losses = [step(batch) for batch in batches[first:last]]
-        seconds = clock() - began
+        seconds = time.perf_counter() - began
         return {"seconds": seconds, "loss": float(torch.stack(losses).float().mean())}
 
-    tell(model)
-    return train
-
-
-def read_batches(file: str, names: tuple[str, ...]) -> list[tuple[Tensor, ...]]:
-    """Return the batches of a file, int64 tensors."""
-    arrays = np.load(file)
-    count = len(arrays.files) // len(names)
-    return [
-        tuple(torch.from_numpy(arrays[f"{name}{number}"].astype(np.int64)) for name in names)
-        for number in range(count)
-    ]
+    return model, train
 
 
 def torch_loss(request: Request) -> tuple[nn.Module, Callable[..., Tensor]]:
-    model = Transformer(**request["sizes"])
-    model.copy(request["weights"])
+    """Return our network and its loss, per token."""
+    model = Transformer.with_weights(request)
 
     def loss(source: Tensor, target: Tensor, labels: Tensor) -> Tensor:
-        logits = model(source, target)
         return F.cross_entropy(
-            logits.flatten(0, 1),
+            model(source, target).flatten(0, 1),
             labels.flatten(),
             ignore_index=PAD,
             label_smoothing=request["smoothing"],
@@ -124,10 +126,7 @@ def torch_loss(request: Request) -> tuple[nn.Module, Callable[..., Tensor]]:
 
 
 def joeynmt_loss(request: Request) -> tuple[nn.Module, Callable[..., Tensor]]:
-    """Return JoeyNMT's network and its own loss, per token.
-
-    The loss takes a `log_softmax` and a target distribution as large as the logits.
-    """
+    """Return JoeyNMT's network and its own loss, per token."""
     from joeynmt.model import build_model
     from joeynmt.vocabulary import Vocabulary
 
@@ -179,30 +178,80 @@ class Transformer(nn.Module):
         super().__init__()
         self.size = width // heads
         self.embedding = nn.Embedding(pieces, width)
-        settings = {"width": width, "hidden": hidden, "heads": heads}
-        self.encoder = Stack(layers, dropout, **settings, cross=False)
-        self.decoder = Stack(layers, dropout, **settings, cross=True)
+        self.dropout = nn.Dropout(dropout)
 
-    def copy(self, file: str) -> None:
-        """Take our weights, of which a file holds arrays by path."""
+        def stack(*, cross: bool) -> nn.ModuleDict:
+            names = (f"layer{number}" for number in range(1, layers + 1))
+            return nn.ModuleDict(
+                {name: Layer(width, hidden, heads, dropout, cross) for name in names}
+            )
+
+        self.encoder, self.decoder = stack(cross=False), stack(cross=True)
+
+    @classmethod
+    def with_weights(cls, request: Request) -> Transformer:
+        """Return a network with our weights, of which a file holds arrays by path."""
         found = {}
-        for path, array in np.load(file).items():
+        for path, array in np.load(request["weights"]).items():
             name = path.replace("/", ".").replace("vectors", "weight")
             value = torch.from_numpy(array.T if name.endswith("kernel") else array)
             found[name.replace("kernel", "weight")] = value.contiguous()
-        self.load_state_dict(found)
+        model = cls(**request["sizes"])
+        model.load_state_dict(found)
+        return model
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        return self.decode(target, *self.encode(source))
+
+    def encode(self, source: Tensor) -> tuple[Tensor, Tensor]:
+        """Return states [batch, S, width] and the mask of the source [batch, 1, 1, S]."""
         mask = (source != PAD)[:, None, None]
-        states = self.encoder(self.embed(source), self.angles(0, source.shape[1]), mask)
-        turns = self.angles(0, target.shape[1])
-        return self.scores(self.decoder(self.embed(target), turns, mask, states))
+        x, turns = self.dropout(self.embed(source)), self.angles(0, source.shape[1])
+        for layer in self.encoder.values():
+            x = layer(x, turns, mask)
+        return norm(x), mask
+
+    def decode(self, target: Tensor, states: Tensor, mask: Tensor) -> Tensor:
+        """Return logits [batch, T, pieces], given what :meth:`encode` returned."""
+        x, turns = self.dropout(self.embed(target)), self.angles(0, target.shape[1])
+        past = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).tril()
+        for layer in self.decoder.values():
+            x = layer(x, turns, past, states, mask)
+        return self.scores(x)
+
+    def start(self, source: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return keys and values of the source in each layer, and its mask."""
+        states, mask = self.encode(source)
+        layers = self.decoder.values()
+        return [layer.cross_attention.memory(states).contiguous() for layer in layers], mask
+
+    def step(
+        self,
+        pieces: Tensor,
+        turns: tuple[Tensor, Tensor],
+        past: list[Tensor],
+        memory: list[Tensor],
+        mask: Tensor,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return log probabilities of what follows [batch, beams, pieces], and the new cache.
+
+        Args:
+            pieces: the last of each translation, [batch, beams].
+            turns: of their place.
+            past: the cache of each layer; see :meth:`Layer.step`.
+            memory: as :meth:`start` returned it, and so is `mask`.
+        """
+        x, new = self.embed(pieces), []
+        for layer, before, states in zip(self.decoder.values(), past, memory, strict=True):
+            x, now = layer.step(x, turns, before, states, mask)
+            new.append(now)
+        return self.scores(x).float().log_softmax(-1), new
 
     def embed(self, pieces: Tensor) -> Tensor:
         return self.embedding(pieces) * self.embedding.embedding_dim**0.5
 
-    def scores(self, states: Tensor) -> Tensor:
-        return F.linear(states, self.embedding.weight)
+    def scores(self, x: Tensor) -> Tensor:
+        return F.linear(norm(x), self.embedding.weight)
 
     def angles(self, first: int, length: int) -> tuple[Tensor, Tensor]:
         """Return cosines and sines of places, each [length, size]."""
@@ -213,49 +262,35 @@ class Transformer(nn.Module):
         return angles.cos(), angles.sin()
 
 
-class Stack(nn.Module):
-    """Encoder or, with `cross`, decoder."""
-
-    def __init__(self, layers: int, dropout: float, **settings: Any) -> None:
-        super().__init__()
-        self.names = [f"layer{number}" for number in range(1, layers + 1)]
-        for name in self.names:
-            self.add_module(name, Layer(dropout=dropout, **settings))
-        self.dropout = nn.Dropout(dropout)
-
-    @property
-    def layers(self) -> Iterator[Any]:
-        return (getattr(self, name) for name in self.names)
-
-    def forward(
-        self, x: Tensor, turns: tuple[Tensor, Tensor], mask: Tensor, states: Tensor | None = None
-    ) -> Tensor:
-        x = self.dropout(x)
-        for layer in self.layers:
-            x = layer(x, turns, mask, states)
-        return norm(x)
-
-
 class Layer(nn.Module):
-    """One layer of encoder or decoder."""
+    """One layer of encoder or, with `cross`, decoder."""
 
-    def __init__(self, *, width: int, hidden: int, heads: int, dropout: float, cross: bool) -> None:
+    def __init__(self, width: int, hidden: int, heads: int, dropout: float, cross: bool) -> None:
         super().__init__()
         self.self_attention = SelfAttention(width, heads)
         if cross:
             self.cross_attention = CrossAttention(width, heads)
-        self.feed_forward = nn.ModuleDict(
-            {
-                "first": nn.Linear(width, hidden, bias=False),
-                "second": nn.Linear(hidden, width, bias=False),
-            }
-        )
+        first, second = nn.Linear(width, hidden, bias=False), nn.Linear(hidden, width, bias=False)
+        self.feed_forward = nn.ModuleDict({"first": first, "second": second})
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, x: Tensor, turns: tuple[Tensor, Tensor], mask: Tensor, states: Tensor | None
+        self,
+        x: Tensor,
+        turns: tuple[Tensor, Tensor],
+        own: Tensor,
+        states: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
-        own = None if states is not None else mask
+        """Return features [batch, T, width].
+
+        Args:
+            x: [batch, T, width].
+            turns: of the places.
+            own: which of them each place may look at.
+            states: of the source, for a decoder.
+            mask: of the source, for a decoder.
+        """
         x = x + self.dropout(self.self_attention(norm(x), turns, own))
         if states is not None:
             memory = self.cross_attention.memory(states)
@@ -292,15 +327,13 @@ class SelfAttention(nn.Module):
         self.projection = nn.Linear(width, 3 * width, bias=False)
         self.output = nn.Linear(width, width, bias=False)
 
-    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
-        if mask is None:
-            mask = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
-        return self.output(merge(attend(*self.project(x, turns), mask)))
+    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+        return self.output(attend(*self.project(x, turns), mask))
 
     def step(self, x: Tensor, turns: tuple[Tensor, Tensor], past: Tensor) -> tuple[Tensor, Tensor]:
         queries, *new = self.project(x, turns)
         past = torch.cat([past, torch.stack(new).to(past.dtype)], dim=3)
-        return self.output(merge(attend(queries, *past.to(queries.dtype)))), past
+        return self.output(attend(queries, *past.to(queries.dtype))), past
 
     def project(self, x: Tensor, turns: tuple[Tensor, Tensor]) -> list[Tensor]:
         queries, keys, values = split(self.projection(x), 3, self.heads)
@@ -318,13 +351,12 @@ class CrossAttention(nn.Module):
     def memory(self, states: Tensor) -> Tensor:
         return split(self.projection(states), 2, self.heads)
 
-    def forward(self, x: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        queries = split(self.query(x), 1, self.heads)[0]
-        return self.output(merge(attend(queries, *memory, mask)))
+    def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
+        return self.output(attend(split(self.query(x), 1, self.heads)[0], *memory, mask))
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return what queries find, where `mask` is true, [rows, heads, T, size].
+    """Return what queries find, where `mask` is true, [rows, T, heads * size].
 
     Not by `scaled_dot_product_attention`: on a CPU its gradient takes as long as all else
     together where sentences are short.
@@ -332,7 +364,8 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = 
     scores = queries * queries.shape[-1] ** -0.5 @ keys.transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill(~mask, -30_000.0)
-    return scores.softmax(dim=-1).to(values.dtype) @ values
+    found = scores.softmax(dim=-1).to(values.dtype) @ values
+    return found.transpose(1, 2).flatten(2)
 
 
 def norm(x: Tensor) -> Tensor:
@@ -344,11 +377,6 @@ def split(x: Tensor, parts: int, heads: int) -> Tensor:
     return x.unflatten(-1, (parts, heads, -1)).permute(2, 0, 3, 1, 4)
 
 
-def merge(x: Tensor) -> Tensor:
-    """Return [rows, heads, T, size] as [rows, T, heads * size]."""
-    return x.transpose(1, 2).flatten(2)
-
-
 def rotate(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
     cosine, sine = (each.to(x.dtype) for each in turns)
     left, right = x.chunk(2, dim=-1)
@@ -358,112 +386,114 @@ def rotate(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
 # Decoding
 
 
-def decoder(request: Request) -> Callable[[], dict[str, Any]]:
-    """Return what translates all batches and times it."""
-    model = Transformer(**request["sizes"])
-    model.copy(request["weights"])
-    model.eval()
+def translator(request: Request) -> tuple[nn.Module, Answer]:
+    """Return our network, and what translates all batches with it."""
+    model = Transformer.with_weights(request).eval()
     batches = read_batches(request["batches"], ("source",))
-    clock = CLOCKS[request["clock"]]
-    search = {"torch": beam_search, "joeynmt": joeynmt_search}[request["system"]]
-    step = compiled(lambda *arguments: next_scores(model, *arguments), request)
+    search = {"torch": torch_search, "joeynmt": joeynmt_search}[request["system"]](model, request)
 
     @torch.inference_mode()
-    def decode() -> dict[str, Any]:
-        found = []
-        began = clock()
+    def translate() -> dict[str, Any]:
+        began = time.perf_counter()
         with precision(request):
-            for (source,) in batches:
-                found.extend(search(model, step, source, request))
-        return {"seconds": clock() - began, "pieces": found}
+            found = [each for (source,) in batches for each in search(source)]
+        return {"seconds": time.perf_counter() - began, "pieces": found}
 
-    tell(model)
-    return decode
+    return model, translate
 
 
-def next_scores(
-    model: Transformer,
-    pieces: Tensor,
-    turns: tuple[Tensor, Tensor],
-    past: list[Tensor],
-    source: tuple[list[Tensor], Tensor],
-) -> tuple[Tensor, list[Tensor]]:
-    """Return log probabilities of what follows [batch, beams, pieces], and the new cache.
+def torch_search(model: Transformer, request: Request) -> Callable[[Tensor], list[list[int]]]:
+    """Return a beam search with a cache, by the same rules as ours.
 
-    Args:
-        model: the network.
-        pieces: the last of each translation, [batch, beams].
-        turns: of their place.
-        past: of each layer; see :meth:`Layer.step`.
-        source: memory of each layer, and the mask.
+    Sentences that are done leave the batch, as in fairseq.
     """
-    x, new = model.embed(pieces), []
-    memory, mask = source
-    for layer, before, states in zip(model.decoder.layers, past, memory, strict=True):
-        x, now = layer.step(x, turns, before, states, mask)
-        new.append(now)
-    return model.scores(norm(x)).float().log_softmax(-1), new
+    start, step = compiled(model.start, request), compiled(model.step, request)
+
+    def search(source: Tensor) -> list[list[int]]:
+        beams = Beams(source, *start(source), request["beams"], request["length_penalty"])
+        best: list[list[int]] = [[]] * len(source)
+        for place in range(int(beams.limits.max())):
+            turns = model.angles(place, 1)
+            last = beams.pieces[..., -1].contiguous()
+            found, beams.past = step(last, turns, beams.past, beams.memory, beams.mask)
+            done = beams.extend(found, place)
+            for row in done.nonzero()[:, 0].tolist():
+                best[int(beams.sentence[row])] = before_end(beams.ended[row, 0].tolist())
+            if done.all():
+                break
+            beams.keep((~done).nonzero()[:, 0])
+        return best
+
+    return search
 
 
-def beam_search(
-    model: Transformer, step: Callable[..., Any], source: Tensor, request: Request
-) -> list[list[int]]:
-    """Return the best translation of each sentence.
+class Beams:
+    """The translations of those sentences of a batch that are not done.
 
-    With a cache, and without the sentences that are done: as fairseq has it, by the same
-    rules as our own search.
+    Attributes:
+        sentence: numbers of the sentences, [rows].
+        limits: most pieces of a translation, [rows].
+        mask: of the source; see :meth:`Transformer.start`, and so is `memory`.
+        past: the cache; see :meth:`Transformer.step`.
+        pieces: of each translation, START among them, [rows, beams, places].
+        totals: their log probabilities, the best first, [rows, beams].
+        ended: the best translations that have ended, [rows, beams, places].
+        scores: of these, the best first; `NEVER` where there is none, [rows, beams].
     """
-    beams, penalty = request["beams"], request["length_penalty"]
-    mask = (source != PAD)[:, None, None]
-    states = model.encoder(model.embed(source), model.angles(0, source.shape[1]), mask)
-    memory = [layer.cross_attention.memory(states) for layer in model.decoder.layers]
-    limits = (2 * (source != PAD).sum(1) + 10).clamp(max=request["longest"])
-    rows = len(source)
-    heads = model.decoder.layer1.self_attention.heads
-    past = [states.new_zeros(2, rows * beams, heads, 0, model.size) for _ in memory]
-    sentence = torch.arange(rows)
-    pieces = torch.full((rows, beams, 1), START)
-    totals = torch.full((rows, beams), NEVER)
-    totals[:, 0] = 0
-    ended = torch.zeros((rows, beams, 0), dtype=torch.int64)
-    scores = torch.full((rows, beams), NEVER)
-    best: list[list[int]] = [[]] * rows
-    for place in range(int(limits.max())):
-        found, past = step(pieces[..., -1], model.angles(place, 1), past, (memory, mask))
+
+    def __init__(
+        self, source: Tensor, memory: list[Tensor], mask: Tensor, beams: int, penalty: float
+    ) -> None:
+        rows = len(source)
+        _, _, heads, _, size = memory[0].shape
+        self.beams, self.penalty = beams, penalty
+        self.sentence = torch.arange(rows)
+        self.limits = 2 * (source != PAD).sum(1) + 10
+        self.mask, self.memory = mask, memory
+        self.past = [each.new_zeros(2, rows * beams, heads, 0, size) for each in memory]
+        self.pieces = torch.full((rows, beams, 1), START)
+        self.totals = torch.full((rows, beams), NEVER)
+        self.totals[:, 0] = 0
+        self.ended = torch.zeros((rows, beams, 0), dtype=torch.int64)
+        self.scores = torch.full((rows, beams), NEVER)
+
+    def extend(self, found: Tensor, place: int) -> Tensor:
+        """Add a piece to each translation, and return which sentences are done, [rows].
+
+        Args:
+            found: log probabilities of the pieces, [rows, beams, pieces]; is overwritten.
+            place: how many pieces there were.
+        """
+        last = place + 1 >= self.limits
         found[..., [PAD, START]] = NEVER
-        last = place + 1 >= limits
         found[last, :, :END] = found[last, :, END + 1 :] = NEVER
-        every = (totals[..., None] + found).flatten(1)
-        totals, places = every.topk(2 * beams)
+        totals, places = (self.totals[..., None] + found).flatten(1).topk(2 * self.beams)
         parents, new = places // found.shape[-1], places % found.shape[-1]
-        grown = torch.cat([pick(pieces, parents), new[..., None]], dim=-1)
+        grown = torch.cat([pick(self.pieces, parents), new[..., None]], dim=-1)
         ends = new == END
         # A sequence ends only if it is among as many best ones as there are beams.
-        length = ((6.0 + place) / 6.0) ** penalty
-        ending = torch.where(ends, totals / length, NEVER)[:, :beams]
-        scores, order = torch.cat([scores, ending], dim=1).topk(beams)
-        ended = pick(torch.cat([F.pad(ended, (0, 1)), grown[:, :beams, 1:]], dim=1), order)
-        totals, order = torch.where(ends, NEVER, totals).topk(beams)
-        pieces, parents = pick(grown, order), parents.gather(1, order)
-        done = totals[:, 0] / length <= scores[:, -1]
-        for row in done.nonzero()[:, 0].tolist():
-            best[int(sentence[row])] = before_end(ended[row, 0].tolist())
-        (left,) = torch.where(~done)
-        if not len(left):
-            return best
-        chosen = (left[:, None] * beams + parents[left]).flatten()
-        past = [each.index_select(1, chosen) for each in past]
-        if done.any():
-            memory = [each.index_select(1, left) for each in memory]
-            kept = (mask, limits, sentence, pieces, totals, ended, scores)
-            mask, limits, sentence, pieces, totals, ended, scores = (each[left] for each in kept)
-    for row, number in enumerate(sentence.tolist()):
-        best[number] = before_end(ended[row, 0].tolist())
-    return best
+        length = ((6.0 + place) / 6.0) ** self.penalty
+        scores = torch.where(ends, totals / length, NEVER)[:, : self.beams]
+        self.scores, order = torch.cat([self.scores, scores], dim=1).topk(self.beams)
+        ended = torch.cat([F.pad(self.ended, (0, 1)), grown[:, : self.beams, 1:]], dim=1)
+        self.ended = pick(ended, order)
+        self.totals, order = torch.where(ends, NEVER, totals).topk(self.beams)
+        self.pieces, self.parents = pick(grown, order), parents.gather(1, order)
+        return last | (self.totals[:, 0] / length <= self.scores[:, -1])
+
+    def keep(self, rows: Tensor) -> None:
+        """Leave out all sentences but some, and let the cache follow the beams."""
+        chosen = (rows[:, None] * self.beams + self.parents[rows]).flatten()
+        self.past = [each.index_select(1, chosen) for each in self.past]
+        if len(rows) == len(self.sentence):
+            return
+        self.memory = [each.index_select(1, rows) for each in self.memory]
+        for name in ("sentence", "limits", "mask", "pieces", "totals", "ended", "scores"):
+            setattr(self, name, getattr(self, name)[rows])
 
 
 def pick(x: Tensor, places: Tensor) -> Tensor:
-    """Return [batch, k, T] of `x` [batch, n, T]."""
+    """Return [rows, k, T] of `x` [rows, n, T]."""
     return x.gather(1, places[..., None].expand(-1, -1, x.shape[-1]))
 
 
@@ -471,47 +501,41 @@ def before_end(pieces: list[int]) -> list[int]:
     return pieces[: pieces.index(END)] if END in pieces else [each for each in pieces if each]
 
 
-def joeynmt_search(
-    model: Transformer, step: Callable[..., Any], source: Tensor, request: Request
-) -> list[list[int]]:
-    """Return the best translation of each sentence by JoeyNMT's search, which has no cache."""
-    from joeynmt.search import beam_search as search
-
-    mask = (source != PAD)[:, None]
-    states = model.encoder(model.embed(source), model.angles(0, source.shape[1]), mask[:, None])
-    found, *_ = search(
-        model=joeynmt_model(model),
-        beam_size=request["beams"],
-        encoder_output=states,
-        encoder_hidden=None,
-        src_mask=mask,
-        max_output_length=min(2 * source.shape[1] + 10, request["longest"]),
-        alpha=request["length_penalty"],
-    )
-    return [before_end(each) for each in found.tolist()]
-
-
-def joeynmt_model(model: Transformer) -> Any:
-    """Return our network as JoeyNMT's search calls one."""
+def joeynmt_search(model: Transformer, request: Request) -> Callable[[Tensor], list[list[int]]]:
+    """Return JoeyNMT's beam search, which has no cache, with our network."""
     from joeynmt.decoders import TransformerDecoder
+    from joeynmt.search import beam_search
+
+    encode, decode = compiled(model.encode, request), compiled(model.decode, request)
 
     class Adapter:
+        """Our network as that search calls one; it looks at the decoder's type and size."""
+
         pad_index, unk_index, bos_index, eos_index, sep_index = PAD, UNKNOWN, START, END, None
         specials, lang_tags = list(range(4)), []
-        # It asks for the type of the decoder and for its number of pieces.
         decoder = TransformerDecoder.__new__(TransformerDecoder)
+        nn.Module.__init__(decoder)
+        decoder._output_size = model.embedding.num_embeddings
 
         def __call__(
             self, trg_input: Tensor, encoder_output: Tensor, src_mask: Tensor, **_: Any
         ) -> tuple[Any, ...]:
-            turns = model.angles(0, trg_input.shape[1])
-            x = model.embed(trg_input)
-            states = model.decoder(x, turns, src_mask[:, None], encoder_output)
-            return model.scores(states), None, None, None
+            return decode(trg_input, encoder_output, src_mask[:, None]), None, None, None
 
-    nn.Module.__init__(Adapter.decoder)
-    Adapter.decoder._output_size = model.embedding.num_embeddings
-    return Adapter()
+    def search(source: Tensor) -> list[list[int]]:
+        states, mask = encode(source)
+        found, *_ = beam_search(
+            model=Adapter(),
+            beam_size=request["beams"],
+            encoder_output=states,
+            encoder_hidden=None,
+            src_mask=mask[:, 0],
+            max_output_length=2 * source.shape[1] + 10,
+            alpha=request["length_penalty"],
+        )
+        return [before_end(each) for each in found.tolist()]
+
+    return search
 
 
 if __name__ == "__main__":

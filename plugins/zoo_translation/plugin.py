@@ -43,9 +43,16 @@ def zoo_models() -> list[zoo.ModelSpec]:
         zoo.ModelSpec(
             name="t5",
             summary="T5 of Keras Hub, whose published weights it can start from.",
-            implementation="zoo_translation.models.hub_models:T5",
+            implementation="zoo_translation.models.t5:T5",
             tasks=TASKS,
             reference="arXiv:1910.10683",
+        ),
+        zoo.ModelSpec(
+            name="bart",
+            summary="BART of Keras Hub, whose published weights it can start from.",
+            implementation="zoo_translation.models.bart:Bart",
+            tasks=TASKS,
+            reference="arXiv:1910.13461",
         ),
     ]
 
@@ -102,6 +109,12 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
             "t5",
             {"train.learning_rate": 5e-4, "train.batch_tokens": 2048},
         ),
+        _recipe(
+            "bart",
+            "The same with BART, whose published weights know English.",
+            "bart",
+            {"train.learning_rate": 2e-4, "train.batch_tokens": 2048},
+        ),
     ]
 
 
@@ -120,8 +133,10 @@ def _recipe(
         strategy="token-parallel",
         settings={
             "evaluation.batch_size": 64,
+            "task.length_penalty": 1.6,
             "train.batch_tokens": 4096,
             "train.clip_norm": 1.0,
+            "train.ema": 0.999,
             "train.validate_every": 4.0,
             "train.warmup": 0.15,
             "train.weight_decay": 1e-4,
@@ -141,17 +156,17 @@ def _recipe(
                     "steps": 4000,
                     "learning_rate": peak / 4,
                 },
-                {"name": "scratch", "when": "scratch", "epochs": 100, "steps": 8000},
+                {"name": "scratch", "when": "scratch", "epochs": 100, "steps": 12_000},
             ],
             **settings,
         },
         trial={
-            "data.count": 400,
+            "data.count": 200,
             "evaluation.samples": 20,
             "task.beams": 2,
             "task.pieces": 400,
             "train.batch_tokens": 1024,
-            "train.stages": [{"steps": 30}],
+            "train.stages": [{"steps": 20}],
             "train.validate_every": 100.0,
         },
         default=default,

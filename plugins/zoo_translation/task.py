@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +18,8 @@ from zoo_translation.losses import SmoothedCrossEntropy
 from zoo_translation.parts import cut_examples, joined
 from zoo_translation.preprocessing import PairPreprocessing
 from zoo_translation.tokeniser import END, PAD, SPACE, Kind
+
+_log = logging.getLogger(__name__)
 
 _SHORT = 64
 """Tokens of a source that is never over-long unless the user says so."""
@@ -44,6 +47,12 @@ class Translate(zoo.Task):
     label_smoothing: float = zoo.setting(
         0.1, "Share of a target's weight that goes to all pieces.", minimum=0, maximum=0.9
     )
+    agreement: float = zoo.setting(
+        0.0,
+        "How much two readings of an example under different dropout have to agree, if "
+        "`model.twice` (R-Drop, arXiv:2106.14448); 5 is usual.",
+        minimum=0,
+    )
     beams: int = zoo.setting(5, "Translations that are followed at once; 1 is greedy.", minimum=1)
     length_penalty: float = zoo.setting(
         1.0, "Above 0 longer translations gain (arXiv:1609.08144).", minimum=0
@@ -63,10 +72,36 @@ class Translate(zoo.Task):
     lower_case: bool = zoo.setting(True, "Measure BLEU in lower case too, as some papers do.")
 
     def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> PairPreprocessing:
-        return PairPreprocessing.fit(zoo.all_rows(train), pieces=self.pieces, kind=self.tokeniser)
+        batch = zoo.all_rows(train)
+        preprocessing = PairPreprocessing.fit(batch, pieces=self.pieces, kind=self.tokeniser)
+        if 0 < self.longest < preprocessing.lengths.source:
+            self._tell_of_over_long(preprocessing.sizes(batch)[:, 0])
+        return preprocessing
+
+    def _tell_of_over_long(self, lengths: np.ndarray) -> None:
+        """Say how many training pairs are over-long, as they do not train.
+
+        Args:
+            lengths: of their sources in tokens, int64 [pairs].
+
+        Raises:
+            ConfigError: all are.
+        """
+        count = int((lengths > self.longest).sum())
+        if count == len(lengths):
+            raise zoo.ConfigError(
+                f"task.longest is {self.longest}, and no training pair has a source so short.",
+                hint=f"Half of them have up to {np.median(lengths):.0f} tokens; 0 trains on all.",
+            )
+        _log.warning(
+            f"{count:,} of {len(lengths):,} training pairs do not train, as their sources have "
+            f"more than task.longest = {self.longest} tokens, up to {lengths.max()}. Raise it, or "
+            "cut their texts into sentences."
+        )
 
     def loss(self, space: zoo.Space) -> keras.losses.Loss:
-        return SmoothedCrossEntropy(self.label_smoothing, float(space.arrays["tokens"]))
+        tokens = float(space.arrays["tokens"])
+        return SmoothedCrossEntropy(self.label_smoothing, tokens, self.agreement)
 
     def windows(self, examples: zoo.Examples, preprocessing: Any) -> zoo.Examples:
         """Return examples with over-long sources in parts; see `zoo_translation.parts`."""
@@ -143,6 +178,9 @@ class Translate(zoo.Task):
     ) -> list[zoo.Figure]:
         kinds = metrics.kinds(self.words, lower_case=self.lower_case)
         return figures.all_figures(truth, predictions, kinds)
+
+    def explained(self, truth: zoo.Batch, predictions: zoo.Batch) -> Sequence[int]:
+        return figures.readable_rows(truth, predictions)
 
     def explain(
         self,

@@ -31,15 +31,18 @@ class Parallel:
     Attributes:
         languages: of both sides.
         sections: one for each file, or for each two aligned ones.
+        unread: a finding for each file of several that could not be read.
     """
 
     languages: Languages
     sections: Sequence[Section]
+    unread: Sequence[Finding] = ()
 
     @property
     def findings(self) -> list[Finding]:
         """What could not be read."""
-        return [finding for section in self.sections for finding in section.findings]
+        within = (finding for section in self.sections for finding in section.findings)
+        return [*self.unread, *within]
 
 
 def read(path: str, given: Languages) -> Parallel:
@@ -67,24 +70,29 @@ def read_any(path: str, given: Languages) -> Parallel:
     """Read sentences to translate, with their translations if all have one.
 
     Beside what :func:`read` takes, this is a text file with one sentence a line, a folder or
-    glob of such, or `-` for the standard input.
+    glob of such, or `-` for the standard input. Of several tables or texts those that cannot
+    be read are left out.
 
     Raises:
         ConfigError: it cannot be told which of several languages are meant.
-        DataError: there is nothing, or files that cannot be read or are not aligned.
+        DataError: there is nothing that can be read, or aligned files are not aligned.
     """
     if path == "-":
         return Parallel(given, [aligned.read_bare(Path(path), given)])
-    sections = _pairs(path, given)
+    unread: list[Finding] = []
+    sections = _pairs(path, given, unread)
     if not sections:
-        sections = [aligned.read_bare(file, given) for file in _files(path)]
+        sections = _each(_files(path), lambda file: aligned.read_bare(file, given), unread)
     if not sections:
         raise DataError(f"{path} {_lack(path)}.", hint=f"{_EXPECTED} Or a text file.")
-    return Parallel(_common(sections, path), sections)
+    return Parallel(_common(sections, path), sections, unread)
 
 
-def _pairs(path: str, given: Languages) -> list[Section]:
-    """Read the pairs that a path holds; none if it holds plain texts at most."""
+def _pairs(path: str, given: Languages, unread: list[Finding] | None = None) -> list[Section]:
+    """Read the pairs that a path holds; none if it holds plain texts at most.
+
+    Tables that cannot be read are noted in `unread`, if it is given; see :func:`_each`.
+    """
     if name := tfds_name(path):
         return tfds_pairs.read(name, given)
     if two := _named(path):
@@ -99,7 +107,29 @@ def _pairs(path: str, given: Languages) -> list[Section]:
             f"{path} holds parallel text of several formats.",
             hint="Give the files of one: a quoted glob such as 'FOLDER/*.tsv'.",
         )
-    return [_TABLES[_suffix(file)](file, _stem(file), given) for file in in_tables]
+    return _each(in_tables, lambda file: _TABLES[_suffix(file)](file, _stem(file), given), unread)
+
+
+def _each(
+    files: Sequence[Path], read: Callable[[Path], Section], unread: list[Finding] | None
+) -> list[Section]:
+    """Read files one by one.
+
+    Raises:
+        DataError: of the first that cannot be read, if there is no `unread` to note it in,
+            or nothing else to go on with.
+    """
+    sections, errors = [], {}
+    for file in files:
+        try:
+            sections.append(read(file))
+        except DataError as error:
+            errors[file] = error
+    if errors and (unread is None or not sections):
+        raise next(iter(errors.values()))
+    if unread is not None:
+        unread += [Finding.unusable(error, str(file)) for file, error in errors.items()]
+    return sections
 
 
 def _named(path: str) -> tuple[Path, Path] | None:

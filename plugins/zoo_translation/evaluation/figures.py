@@ -19,6 +19,8 @@ _FEWEST = 10
 _ALIGNMENTS = 4
 _READABLE = 24
 """Pieces of a side whose alignment can still be read."""
+_LETTERS = range(12, 61)
+"""Length of a text, in characters, that may well have so many pieces and not just one."""
 
 
 class Alignment(TypedDict):
@@ -126,6 +128,20 @@ def quality_by_length(
     )
 
 
+def readable_rows(truth: zoo.Batch, predictions: zoo.Batch) -> list[int]:
+    """Return rows, at even distances, whose alignment can probably be read in a figure.
+
+    They are twice as many as are drawn, as some turn out to have too many pieces.
+    """
+    columns = zip(truth["source"], predictions["text"], predictions["parts"], strict=True)
+    rows = [
+        row
+        for row, (source, text, parts) in enumerate(columns)
+        if len(source) in _LETTERS and len(text) in _LETTERS and parts == 1
+    ]
+    return rows[:: max(1, len(rows) // (2 * _ALIGNMENTS))][: 2 * _ALIGNMENTS]
+
+
 def alignment_figures(predictions: zoo.Batch) -> list[zoo.Figure]:
     """Draw what some translations look at in their sources, where it is known."""
     known = [each for each in predictions.get("alignment", ()) if each is not None]
@@ -139,6 +155,8 @@ def alignment_figures(predictions: zoo.Batch) -> list[zoo.Figure]:
             each["weights"],
             rows=each["translation"],
             columns=each["source"],
+            x_label="source",
+            y_label="translation",
             texts=[[""] * len(each["source"])] * len(each["translation"]),
             limits=(0.0, 1.0),
         )

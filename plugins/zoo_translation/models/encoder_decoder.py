@@ -20,12 +20,30 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import keras
+from keras import ops
 
 import zoo
 from zoo_translation.vocabulary import carrier
+
+
+class Size(NamedTuple):
+    """Layers on each side, width, units between two dense layers, heads."""
+
+    layers: int
+    width: int
+    hidden: int
+    heads: int
+
+
+@keras.saving.register_keras_serializable(package="zoo_translation")
+class Twice(keras.layers.Layer):
+    """In training, gives a batch [batch, ...] twice, one after the other: [2 * batch, ...]."""
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        return ops.concatenate([x, x], axis=0) if training else x
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +59,9 @@ class EncoderDecoder(zoo.Model):
     dropout: float = zoo.setting(
         0.3, "Share of features left out in training.", minimum=0.0, maximum=0.9
     )
+    twice: bool = zoo.setting(
+        False, "Read each example of training twice; see `task.agreement`. Takes twice as long."
+    )
 
     @abstractmethod
     def stacks(self, pieces: int) -> tuple[keras.Layer, keras.Layer]:
@@ -51,7 +72,10 @@ class EncoderDecoder(zoo.Model):
         encoder, decoder = self.stacks(len(space.classes))
         source = keras.Input((None,), dtype="int32", name="source")
         target = keras.Input((None,), dtype="int32", name="target")
-        logits = decoder((target, encoder(source), source))
+        read, written = source, target
+        if self.twice:
+            read, written = Twice(name="twice")(source), Twice(name="twice_target")(target)
+        logits = decoder((written, encoder(read), read))
         return keras.Model({"source": source, "target": target}, logits, name="translator")
 
     def carrier(self, source: zoo.Space, target: zoo.Space) -> zoo.Carrier:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import keras
 from keras import ops
 
 import zoo
-from zoo_translation.models.encoder_decoder import EncoderDecoder
+from zoo_translation.models.encoder_decoder import EncoderDecoder, Size
 from zoo_translation.models.layers import (
     MASKED,
     CrossAttention,
@@ -26,20 +26,10 @@ from zoo_translation.models.layers import (
 
 _register = keras.saving.register_keras_serializable(package="zoo_translation")
 
-
-class _Size(NamedTuple):
-    """Layers on each side, width, units between two dense layers, heads."""
-
-    layers: int
-    width: int
-    hidden: int
-    heads: int
-
-
 _SIZES = {
-    "tiny": _Size(4, 128, 256, 4),
-    "small": _Size(6, 256, 1024, 4),
-    "base": _Size(6, 512, 2048, 8),
+    "tiny": Size(4, 128, 256, 4),
+    "small": Size(6, 256, 1024, 4),
+    "base": Size(6, 512, 2048, 8),
 }
 
 
@@ -64,6 +54,17 @@ class Transformer(EncoderDecoder):
         ("encoder", "encoder/*"),
         *((f"decoder{number}", f"decoder/layer{number}/*") for number in range(1, 7)),
         ("decoder", "decoder/*"),
+    )
+    # Of two products in a row the first is cut by its outputs and the second by its inputs
+    # (arXiv:1909.08053), so that devices talk once for both. What one matrix projects to queries,
+    # keys and values is not cut by heads; XLA moves it between devices.
+    shard_patterns: ClassVar[tuple[tuple[str, int], ...]] = (
+        ("embedding/vectors", 0),
+        ("*_attention/query/kernel", 1),
+        ("*_attention/projection/kernel", 1),
+        ("*_attention/output/kernel", 0),
+        ("*/feed_forward/first/kernel", 1),
+        ("*/feed_forward/second/kernel", 0),
     )
 
     def stacks(self, pieces: int) -> tuple[keras.Layer, keras.Layer]:

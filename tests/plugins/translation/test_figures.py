@@ -45,6 +45,18 @@ def test_lengths_and_alignments_are_drawn(drawn: dict[str, zoo.Figure]) -> None:
     assert "Alignment 2" not in drawn
 
 
+def test_sentences_that_can_be_read_are_aligned(pairs: zoo.Batch) -> None:
+    texts, parts = pairs["target"].copy(), np.ones(200, np.int64)
+    texts[::2] = zoo.object_column("Hund " * 40 for _ in range(100))
+    parts[1::4] = 2
+    rows = figures.readable_rows(pairs, {"text": texts, "parts": parts})
+    assert 4 <= len(rows) <= 8
+    assert rows[-1] - rows[0] > 100
+    assert all(row % 4 == 3 and len(pairs["source"][row]) >= 12 for row in rows)
+    texts[:] = ""
+    assert not figures.readable_rows(pairs, {"text": texts, "parts": parts})
+
+
 def test_a_single_sentence_is_enough() -> None:
     truth = {name: zoo.object_column(["a"]) for name in ("id", "source", "target")}
     kinds = metrics.kinds("13a", lower_case=False)

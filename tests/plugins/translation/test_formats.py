@@ -13,6 +13,15 @@ from zoo_translation.data.texts import Languages
 from zoo import ConfigError, DataError, all_rows
 
 EN_DE = Languages("en", "de")
+GOOD = {
+    ".txt": b"one\n",
+    ".gz": gzip.compress(b"one\n"),
+    ".tsv": b"one\teins\n",
+    ".tmx": b"""<tmx version="1.4"><header srclang="en"/><body><tu>
+        <tuv xml:lang="en"><seg>one</seg></tuv><tuv xml:lang="de"><seg>eins</seg></tuv>
+        </tu></body></tmx>""",
+}
+"""For each kind of file, one with one sentence."""
 
 
 def write(path, *lines: str):
@@ -380,3 +389,26 @@ def test_labelled_files_and_folders_of_text_files_are_read(tmp_path):
 
     assert all_rows(labelled)["target"].tolist() == ["eins", "zwei"]
     assert all_rows(texts)["id"].tolist() == ["x.txt:1", "y.txt:1", "y.txt:2"]
+
+
+@pytest.mark.parametrize("name", ["bad.txt", "bad.txt.gz", "bad.tsv", "bad.tmx"])
+def test_of_several_files_to_translate_one_that_cannot_be_read_is_left_out(tmp_path, name):
+    bad = tmp_path / name
+    bad.write_bytes("zwei\tdrei\n".encode("utf-16"))
+    (tmp_path / bad.name.replace("bad", "good")).write_bytes(GOOD[bad.suffix])
+
+    examples, findings = Pairs(source="en", target="de").read(str(tmp_path), cache=tmp_path)
+
+    assert all_rows(examples)["source"].tolist() == ["one"]
+    assert places(findings) == [str(bad)]
+
+
+def test_nothing_is_left_out_where_no_file_can_be_read_or_pairs_are_to_be_learnt(tmp_path):
+    write(tmp_path / "good.tsv", "one\teins")
+    (tmp_path / "bad.tsv").write_bytes("zwei".encode("utf-16"))
+
+    with pytest.raises(DataError, match=r"bad\.tsv"):
+        read(str(tmp_path), EN_DE)
+    (tmp_path / "good.tsv").unlink()
+    with pytest.raises(DataError, match=r"bad\.tsv"):
+        read_any(str(tmp_path), EN_DE)

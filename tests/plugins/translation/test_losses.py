@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
-from zoo_translation.losses import SmoothedCrossEntropy, smoothed_cross_entropy
+from zoo_translation.losses import SmoothedCrossEntropy, disagreement, smoothed_cross_entropy
 
 PIECES = 11
 
@@ -106,3 +106,48 @@ def test_survives_serialisation() -> None:
     again = keras.losses.deserialize(keras.losses.serialize(loss))
 
     assert float(again(pieces, logits)) == float(loss(pieces, logits))
+
+
+def by_definition(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    p, q = tf.nn.log_softmax(first), tf.nn.log_softmax(second)
+    forward = tf.reduce_sum(tf.exp(p) * (p - q), axis=-1)
+    return (forward + tf.reduce_sum(tf.exp(q) * (q - p), axis=-1)) / 2
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 5e-2)])
+def test_disagreement_and_its_gradient_are_those_of_both_divergences(
+    dtype: str, tolerance: float
+) -> None:
+    (_, first), (_, second) = example(0), example(1)
+    weights = np.random.default_rng(1).normal(size=first.shape[:2]).astype(np.float32)
+    both = np.stack([first, second])
+
+    ours = gradient(lambda x: tf.reduce_sum(weights * disagreement(x[0], x[1])), both, dtype)
+    theirs = gradient(lambda x: tf.reduce_sum(weights * by_definition(x[0], x[1])), both)
+
+    np.testing.assert_allclose(ours, theirs, atol=tolerance)
+    if dtype == "float32":
+        np.testing.assert_allclose(
+            disagreement(first, second), by_definition(first, second), rtol=1e-5
+        )
+
+
+def test_an_example_read_twice_alike_has_the_loss_of_one_reading() -> None:
+    pieces, logits = example()
+    twice = np.concatenate([logits, logits])
+
+    ours = SmoothedCrossEntropy(tokens=4.0, agreement=5.0)(pieces, twice)
+
+    assert float(ours) == pytest.approx(float(SmoothedCrossEntropy(tokens=4.0)(pieces, logits)))
+
+
+def test_two_readings_that_differ_cost_more_the_more_agreement_is_asked() -> None:
+    pieces, logits = example()
+    both = np.concatenate([logits, example(1)[1]])
+
+    losses = [
+        float(SmoothedCrossEntropy(agreement=agreement)(pieces, both)) for agreement in (0, 1, 5)
+    ]
+
+    assert losses == sorted(losses)
+    assert losses[2] - losses[0] == pytest.approx(5 * (losses[1] - losses[0]), rel=1e-4)

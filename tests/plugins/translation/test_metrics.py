@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import sacrebleu
 from zoo_translation.evaluation import baselines, metrics
+from zoo_translation.task import Translate
 
 import zoo
+from zoo.evaluation.bootstrap import Bootstrap
+from zoo.evaluation.evaluate import compare
 
 
 @pytest.fixture
@@ -94,3 +97,30 @@ def test_words_are_told_apart_by_their_company() -> None:
     pairs = [("a b", "x y"), ("b c", "y z"), ("c a", "z x")]
     found = baselines.learnt_dictionary(*zip(*pairs, strict=True))
     assert {word: found[word] for word in "abc"} == {"a": "x", "b": "y", "c": "z"}
+
+
+def test_two_translators_are_compared_as_by_koehn_with_sacrebleu(
+    pairs: zoo.Batch, translated: zoo.Batch
+) -> None:
+    truth = {name: column[:40] for name, column in pairs.items()}
+    ours = zoo.object_column(translated["text"][:40])
+    theirs = ours.copy()
+    theirs[8:14], theirs[30:33] = truth["target"][8:14], "Hund"
+    systems = {"ours": ("model", {"text": ours}), "theirs": ("rival", {"text": theirs})}
+    bootstrap = Bootstrap(samples=40)
+    rival = compare(Translate(), truth, systems, bootstrap)["systems"][1]
+
+    def bleu(texts: np.ndarray, drawn: np.ndarray) -> float:
+        chosen = texts[drawn].tolist(), [truth["target"][drawn].tolist()]
+        return sacrebleu.corpus_bleu(*chosen, force=True).score
+
+    drawn = [np.repeat(np.arange(40), counts) for counts in bootstrap.draws(40, None)]
+    whole, *leads = (bleu(ours, rows) - bleu(theirs, rows) for rows in drawn)
+    assert 0 < rival["not_ahead"]["bleu"] < 1
+    assert rival["not_ahead"]["bleu"] == np.mean(np.array(leads) <= 0)
+    assert rival["lead"]["bleu"]["value"] == pytest.approx(whole)
+    assert rival["lead"]["bleu"]["low"] == pytest.approx(np.quantile(leads, 0.025))
+    fewer_edits = (
+        rival["values"]["ter"]["value"] - _sacrebleu(ours.tolist(), truth["target"].tolist())["ter"]
+    )
+    assert rival["lead"]["ter"]["value"] == pytest.approx(fewer_edits)

@@ -241,3 +241,14 @@ def test_trains_and_translates_on_jax() -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_examples_are_read_twice_in_training_alone() -> None:
+    model = Transformer(twice=True, dropout=0.5).build(space())
+    inputs, _ = pairs(rows=3)
+
+    read = model(inputs, training=True)
+
+    assert model(inputs, training=False).shape[0] == 3
+    assert read.shape[0] == 6
+    assert not np.allclose(read[:3], read[3:]), "each time under dropout of its own"

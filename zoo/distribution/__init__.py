@@ -1,0 +1,8 @@
+"""How a run uses the machine: replicas, precision and XLA, or a model shared among devices."""
+
+from __future__ import annotations
+
+from zoo.distribution.replicas import Distribution, cpu_flags, distribute
+from zoo.distribution.sharding import ModelParallel, model_parallel
+
+__all__ = ["Distribution", "ModelParallel", "cpu_flags", "distribute", "model_parallel"]
