@@ -37,6 +37,46 @@ if TYPE_CHECKING:
     from zoo.bundle import (
         Bundle as Bundle,
     )
+    from zoo.classification.baselines import (
+        classical_baseline as classical_baseline,
+        most_frequent_class as most_frequent_class,
+    )
+    from zoo.classification.checks import (
+        class_findings as class_findings,
+    )
+    from zoo.classification.files import (
+        ExampleFile as ExampleFile,
+        LabelledFiles as LabelledFiles,
+    )
+    from zoo.classification.generated import (
+        GeneratedData as GeneratedData,
+    )
+    from zoo.classification.labelled import (
+        FoundExamples as FoundExamples,
+        LabelledData as LabelledData,
+    )
+    from zoo.classification.metrics import (
+        Confusion as Confusion,
+        OneVersusRest as OneVersusRest,
+        class_predictions as class_predictions,
+    )
+    from zoo.classification.preprocessing import (
+        ClassPreprocessing as ClassPreprocessing,
+    )
+    from zoo.classification.rows import (
+        LabelledRows as LabelledRows,
+        ParsedRows as ParsedRows,
+    )
+    from zoo.classification.stretches import (
+        StretchClassification as StretchClassification,
+        cut_stretches as cut_stretches,
+    )
+    from zoo.classification.tables import (
+        TableRow as TableRow,
+    )
+    from zoo.classification.task import (
+        Classification as Classification,
+    )
     from zoo.components import (
         Augmentation as Augmentation,
         Baseline as Baseline,
@@ -108,6 +148,9 @@ if TYPE_CHECKING:
     )
     from zoo.hookspecs import (
         hookimpl as hookimpl,
+    )
+    from zoo.layers import (
+        FusedBatchNormalization as FusedBatchNormalization,
     )
     from zoo.presets import (
         copy_preset as copy_preset,
@@ -191,6 +234,17 @@ _EXPORTS = {
         "Tensor",
         "setting",
     ),
+    "zoo.classification.baselines": ("classical_baseline", "most_frequent_class"),
+    "zoo.classification.checks": ("class_findings",),
+    "zoo.classification.files": ("ExampleFile", "LabelledFiles"),
+    "zoo.classification.generated": ("GeneratedData",),
+    "zoo.classification.labelled": ("FoundExamples", "LabelledData"),
+    "zoo.classification.metrics": ("Confusion", "OneVersusRest", "class_predictions"),
+    "zoo.classification.preprocessing": ("ClassPreprocessing",),
+    "zoo.classification.rows": ("LabelledRows", "ParsedRows"),
+    "zoo.classification.stretches": ("StretchClassification", "cut_stretches"),
+    "zoo.classification.tables": ("TableRow",),
+    "zoo.classification.task": ("Classification",),
     "zoo.specs": (
         "CONTRACT",
         "DatasetSpec",
@@ -222,6 +276,7 @@ _EXPORTS = {
     "zoo.data.tfds": ("tfds_builder", "tfds_fingerprint", "tfds_name"),
     "zoo.evaluation.ranking": ("Ranking",),
     "zoo.evaluation.calibration": ("expected_calibration_error", "fit_temperature"),
+    "zoo.layers": ("FusedBatchNormalization",),
     "zoo.presets": ("copy_preset", "hub_presets", "preset"),
     "zoo.reporting": ("charts",),
     "zoo.settings": ("offline",),

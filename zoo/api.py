@@ -280,21 +280,42 @@ def evaluate(
     path: Path | str,
     *,
     data: str = "",
+    against: Path | str = "",
     settings: Mapping[str, Any] | None = None,
     samples: int = 300,
+    report: Path | str = "",
 ) -> dict[str, Any]:
-    """Measure a trained model on labelled data, with intervals.
+    """Measure a trained model on labelled data, with intervals, alone or against another.
+
+    With `against` both are measured on the same examples and the same bootstrap draws, so the
+    difference has an interval of its own: the paired bootstrap of Koehn (2004, W04-3250).
 
     Args:
         path: of a run or a bundle.
-        data: labelled files; empty for the test split it was trained beside.
-        settings: of the dataset or the task, such as `{"data.history": "last-month.parquet"}`.
+        data: labelled files; empty for the test split it was trained beside, which has to be
+            that of the other too.
+        against: a run or a bundle of the same task, to compare it with.
+        settings: of the dataset or the task, such as `{"data.history": "last-month.parquet"}`;
+            of both models alike.
         samples: bootstrap samples.
+        report: an HTML page to write the results to, with the figures of the first model.
+
+    Returns:
+        `metrics`, and in `systems` the `values` of each model with their intervals. The other
+        model, of the kind `rival`, has the `lead` of the first over it, above 0 where the first
+        is better, and `not_ahead`, the share of samples on which that is not so.
+
+    Raises:
+        ConfigError: a setting does not fit, or the two are not of one task.
+        DataError: the data cannot be used, or may hold what the other was trained on.
+        StorageError: there is no bundle, or the page cannot be written.
     """
     load_tensorflow()
     from zoo.actions.evaluate import evaluate as measure
 
-    return measure(path, data=data, settings=settings or {}, samples=samples)
+    return measure(
+        path, data=data, against=against, settings=settings or {}, samples=samples, report=report
+    )
 
 
 def predict(

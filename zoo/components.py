@@ -215,8 +215,8 @@ class Tensor:
     """An input or output of a model, without the batch axis.
 
     Attributes:
-        shape: sizes; `None` where they vary. Integers are padded with 0 to the longest of
-            the batch along an axis that varies.
+        shape: sizes; `None` where they vary. Numbers are padded with 0 to the longest of
+            the batch along an axis that varies; zeros at its end may be cut.
         dtype: a Keras dtype such as `float32`.
         names: the meaning of each place on the last axis: features, classes or pieces.
         sizes: for integer inputs, how many values each place on the last axis can take.
@@ -410,8 +410,12 @@ class Task(Component, ABC):
         """
         return None
 
-    def augmentation(self) -> Augmentation | None:
-        """Return what varies the training batches, or None."""
+    def augmentation(self, space: Space) -> Augmentation | None:
+        """Return what varies the training batches, or None.
+
+        Args:
+            space: of the preprocessing, which says what the model's inputs are.
+        """
         return None
 
     # From examples to outputs: windows are encoded, outputs are reduced, then restored.
@@ -528,8 +532,19 @@ class Task(Component, ABC):
     def figures(
         self, truth: Batch, predictions: Batch, decision: Mapping[str, float]
     ) -> list[Figure]:
-        """Return the domain's own figures for the report."""
+        """Return the domain's own figures for the report.
+
+        Args:
+            truth: the labelled examples, whole columns.
+            predictions: what :meth:`decode` returned for them, with the columns of
+                :meth:`explain` for the rows of :meth:`explained` and None elsewhere.
+            decision: what :meth:`tune` chose.
+        """
         return []
+
+    def explained(self, truth: Batch, predictions: Batch) -> Sequence[int]:
+        """Return the rows of a few examples whose explanation :meth:`figures` needs, if any."""
+        return ()
 
     def explain(
         self, model: keras.Model, preprocessing: Preprocessing, batch: Batch, predictions: Batch
@@ -567,10 +582,14 @@ class Model(Component, ABC):
             Without any, each layer is a part.
         class_patterns: shell patterns of the paths of weights whose last axis counts
             `Space.classes`, once or several times over, such as those of a class head.
+        shard_patterns: shell patterns of the paths of weights that are cut into parts where
+            the model is shared among devices, each with the axis to cut along. Those of no
+            pattern are whole on each device.
     """
 
     part_patterns: ClassVar[tuple[tuple[str, str], ...]] = ()
     class_patterns: ClassVar[tuple[str, ...]] = ()
+    shard_patterns: ClassVar[tuple[tuple[str, int], ...]] = ()
 
     @abstractmethod
     def build(self, space: Space) -> keras.Model:

@@ -109,7 +109,7 @@ class DetectObjects(zoo.Task):
             )
         return TiledExamples(examples, self.tile, self.tile_overlap)
 
-    def augmentation(self) -> Augment:
+    def augmentation(self, space: zoo.Space) -> Augment:
         return Augment(
             mosaic=self.mosaic,
             mixup=self.mixup,

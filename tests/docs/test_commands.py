@@ -18,10 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 from detection_files import Shot, Thing, paint, save, write_coco
 from documents import PAGES, ROOT, Block, Command, blocks, commands, inline_code
 from packaging.requirements import Requirement
 from zoo_fraud.simulator import Portfolio, simulate
+from zoo_speech.generator.datasets import Voices
 from zoo_translation.generator.dataset import Numbers
 
 import zoo
@@ -42,6 +44,7 @@ NOT_CARRIED_OUT = {
 SMALL: dict[str, Any] = {"evaluation.baselines": False, "evaluation.samples": 5}
 SMALL_OF = {
     "fraud": {"model.width": 16, "train.stages": [{"steps": 4}]},
+    "speech": {"model.size": "tiny", "train.stages": [{"steps": 2}]},
     "translation": {"task.beams": 1, "task.pieces": 400, "train.stages": [{"steps": 2}]},
     "vision": {
         "model.size": "nano",
@@ -52,7 +55,12 @@ SMALL_OF = {
 }
 """Settings over a recipe's trial: here it has to run, not to learn."""
 
-DATA = {"fraud": "transactions.parquet", "translation": "pairs.tsv", "vision": "pictures/"}
+DATA = {
+    "fraud": "transactions.parquet",
+    "speech": "recordings/",
+    "translation": "pairs.tsv",
+    "vision": "pictures/",
+}
 """What a run is trained on that a page speaks of without having made it."""
 
 
@@ -80,6 +88,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "runs").mkdir()
     _write_transactions(folder)
     _write_pictures(folder)
+    _write_recordings(folder)
     _write_texts(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZOO_HOME", str(tmp_path_factory.mktemp("home")))
@@ -116,6 +125,19 @@ def _write_pictures(folder: Path) -> None:
     for seed in range(6):
         video.write(np.asarray(paint(seed))[..., ::-1].copy())
     video.release()
+
+
+def _write_recordings(folder: Path) -> None:
+    data = Voices(count=60, voices=10, words=("yes", "no"), rate=8000).load(seed=0, cache=folder)
+    for split in data.splits.values():
+        columns = zoo.all_rows(split)
+        for row, (label, recording) in enumerate(
+            zip(columns["label"], columns["recording"], strict=True)
+        ):
+            name = f"{recording.voice.name}-{row}.wav".replace(" ", "-")
+            for place in (f"recordings/{label}", "new-recordings"):
+                (folder / place).mkdir(parents=True, exist_ok=True)
+                soundfile.write(folder / place / name, recording.read(), recording.rate)
 
 
 def _write_texts(folder: Path) -> None:

@@ -262,7 +262,10 @@ class _Shift(zoo.Augmentation):
 
 
 def _augmented(faulty: str) -> Plant:
-    return lambda patch: patch.setattr(toy.Classify, "augmentation", lambda task: _Shift(faulty))
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(toy.Classify, "augmentation", lambda task, space: _Shift(faulty))
+
+    return plant
 
 
 PIPELINE_FAULTS = {

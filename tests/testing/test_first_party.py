@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from detection_files import save, write_coco
 from pyarrow import csv
 from zoo_fraud.simulator import Portfolio, simulate
+from zoo_translation.generator.sentences import draw
 
 from zoo.testing import PluginContract
 
-_HEAVY = "Minutes on two cores; tests/plugins/vision builds and trains it in its smallest size."
+_HEAVY = "Minutes on two cores; tests/plugins/{} builds and trains it in its smallest size."
 
 
 class TestFraud(PluginContract):
@@ -49,4 +52,33 @@ class TestVision(PluginContract):
 
     @pytest.fixture
     def left_out(self) -> Mapping[str, str]:
-        return {f"test_*[{name}]": _HEAVY for name in ("yolov8", "retinanet", "dfine")}
+        reason = _HEAVY.format("vision")
+        return {f"test_*[{name}]": reason for name in ("yolov8", "retinanet", "dfine")}
+
+
+class TestTranslation(PluginContract):
+    plugin = "translation"
+
+    @pytest.fixture
+    def datasets(self, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+        path = tmp_path_factory.mktemp("pairs") / "pairs.tsv"
+        pairs = islice(draw(np.random.default_rng(0)), 60)
+        path.write_text("".join("\t".join(pair) + "\n" for pair in pairs), encoding="utf-8")
+        return {"pairs": {"path": str(path), "source": "en", "target": "de"}}
+
+    @pytest.fixture
+    def user_files(self, tmp_path: Path) -> Path:
+        texts = tmp_path / "texts"
+        texts.mkdir()
+        (texts / "good.txt").write_text("It is half past nine.\nI paid 14 euros.\n")
+        (texts / "bad.txt").write_text("No UTF-8.", encoding="utf-16")
+        return texts
+
+    @pytest.fixture
+    def left_out(self) -> Mapping[str, str]:
+        heavy, alike = _HEAVY.format("translation"), "As `finetune` but for the model."
+        runs = ("recipe", "bundle", "data", "predict")
+        return {
+            **{f"test_*[{name}]": heavy for name in ("t5", "bart")},
+            **{f"test_{each}_*[gru]": alike for each in runs},
+        }

@@ -175,7 +175,7 @@ def test_a_resumed_run_that_ends_elsewhere_is_found(
     trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipes.resumes_bit_equal(trial)
-    monkeypatch.setattr(toy.Classify, "augmentation", lambda task: _Unkeyed())
+    monkeypatch.setattr(toy.Classify, "augmentation", lambda task, space: _Unkeyed())
     noisy = Subject("toy", trial.folder / "noisy").of_recipe("train")
     with pytest.raises(ContractViolation, match="after an interruption"):
         recipes.resumes_bit_equal(noisy)

@@ -1,9 +1,12 @@
 """Metrics under weights, bootstrap intervals and calibration."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import toy
 from hypothesis import given, strategies as st
 from scipy.special import expit
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
@@ -107,3 +110,28 @@ def test_lead_of_a_model_is_surer_than_two_intervals_say(toy_run: zoo.Run) -> No
     assert lead["value"] == model["values"]["auc"]["value"] - baseline["values"]["auc"]["value"]
     assert lead["low"] > 0
     assert "lead" not in model
+
+
+@pytest.mark.usefixtures("toy_plugin")
+def test_figures_are_given_the_explanations_they_ask_for(
+    toy_run: zoo.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[zoo.Batch] = []
+
+    def explain(self: Any, model: Any, preprocessing: Any, batch: Any, found: Any) -> zoo.Batch:
+        return {"why": batch["point"][:, 0] + len(found["score"])}
+
+    def figures(self: Any, truth: Any, predictions: zoo.Batch, decision: Any) -> list[zoo.Figure]:
+        seen.append(predictions)
+        return [zoo.charts.table("Why", "The reasons.", ["why"], [[predictions["why"][7]]])]
+
+    monkeypatch.setattr(toy.Classify, "explained", lambda *given: [3, 7])
+    monkeypatch.setattr(toy.Classify, "explain", explain)
+    monkeypatch.setattr(toy.Classify, "figures", figures)
+    zoo.evaluate(toy_run.path, samples=0)
+    assert not seen
+    zoo.evaluate(toy_run.path, samples=0, report=tmp_path / "page.html")
+    (found,) = seen
+    assert "The reasons." in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert len(found["score"]) == len(found["why"])
+    assert np.flatnonzero([each is not None for each in found["why"]]).tolist() == [3, 7]

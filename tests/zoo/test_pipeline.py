@@ -192,6 +192,28 @@ def test_examples_of_alike_size_are_padded_to_the_longest_of_their_batch(memory:
     assert total / steps == pytest.approx(1.0, rel=0.05)
 
 
+class _Waves(_Words):
+    """The same as sound, beside numbers of a fixed count."""
+
+    @property
+    def space(self) -> zoo.Space:
+        inputs = {"wave": zoo.Tensor((None,)), "place": zoo.Tensor((3,))}
+        return zoo.Space(inputs=inputs, outputs={"logit": zoo.Tensor((1,))})
+
+    def inputs(self, batch):
+        wave = super().inputs(batch)["words"].astype(np.float32)
+        return {"wave": wave, "place": np.zeros((len(wave), 3), np.float32)}
+
+
+def test_kept_sound_is_cut_to_the_longest_of_its_batch() -> None:
+    columns = zoo.Columns({"size": np.array([2, 5, 3]), "label": np.array([0, 1, 0])})
+    kept = EncodedExamples(columns, _Waves(np.zeros(2)), 2**20)
+    for rows, longest in (([0, 2], 3), ([1], 5)):
+        for inputs in (kept[np.array(rows)].inputs, kept.inputs(np.array(rows))):
+            assert inputs["wave"].shape == (len(rows), longest)
+            assert inputs["place"].shape == (len(rows), 3)
+
+
 def test_predictions_of_sized_examples_come_back_in_order() -> None:
     examples = _words(50, 0)
     sweep = Sweep(_Lengths(), examples.preprocessing, examples.examples, 8)

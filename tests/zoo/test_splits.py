@@ -38,6 +38,13 @@ def test_groups_keep_their_shares_and_follow_the_seed() -> None:
     assert not np.array_equal(parts[0], other[0])
 
 
+@given(st.integers(3, 8), st.integers(0, 9))
+def test_no_part_is_empty_where_there_are_groups_enough(count: int, seed: int) -> None:
+    parts = zoo.split_by_group(np.repeat(np.arange(count), 5), SHARES, seed)
+    assert all(len(rows) for rows in parts)
+    assert _disjoint(parts)
+
+
 @given(values, st.integers(0, 9))
 def test_each_class_is_shared_out_alike(labels: np.ndarray, seed: int) -> None:
     parts = zoo.split_stratified(labels, SHARES, seed)

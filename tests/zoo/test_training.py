@@ -147,7 +147,7 @@ def test_interrupted_run_writes_a_checkpoint_and_resumes_exactly(
 def test_a_run_that_mixes_examples_resumes_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toy.Classify, "augmentation", lambda task: _Mix())
+    monkeypatch.setattr(toy.Classify, "augmentation", lambda task, space: _Mix())
     settings = {**_SLOW, "train.checkpoint_seconds": 1000}
     whole = zoo.train("toy", runs=tmp_path / "whole", settings=settings)
     path = interrupted("toy", tmp_path / "stopped", settings, StopAt(1, 7))
@@ -158,7 +158,7 @@ def test_augmentation_is_told_the_share_of_all_stages_that_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noted = _Noted()
-    monkeypatch.setattr(toy.Classify, "augmentation", lambda task: noted)
+    monkeypatch.setattr(toy.Classify, "augmentation", lambda task, space: noted)
     stages = [{"name": "one", "steps": 3}, {"name": "two", "steps": 5}]
     zoo.train("toy", runs=tmp_path, settings={"train.stages": stages})
     assert sorted(noted.progress) == [step / 8 for step in range(8)]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from zoo.bundle import Bundle
 from zoo.components import Batch, Examples, Figure, Metrics
 from zoo.data.examples import Columns, all_rows
@@ -24,8 +26,11 @@ def measure_bundle(
     split: str,
     further: Mapping[str, Metrics],
     train: Examples | None = None,
+    name: str = "",
+    rivals: Mapping[str, Batch] | None = None,
+    with_figures: bool = True,
 ) -> tuple[dict[str, Any], list[Figure]]:
-    """Measure a bundle beside its task's baselines.
+    """Measure a bundle beside other models and its task's baselines.
 
     Args:
         bundle: what to measure.
@@ -34,13 +39,19 @@ def measure_bundle(
         split: what the examples are called in the report.
         further: metrics beside the task's own, by address.
         train: what baselines are fitted on; None leaves them out.
+        name: what the model is called; by default its address.
+        rivals: what other models predicted for the examples, by their names.
+        with_figures: draw the task's figures too, which takes time.
 
     Returns:
-        the content of `evaluation.json`, and the task's figures.
+        the content of `evaluation.json`, and the task's figures of the bundle.
     """
     truth = all_rows(examples)
     predictions = bundle.predict(Columns(truth), batch_size=config.batch_size)
-    systems: dict[str, tuple[str, Batch]] = {bundle.addresses["model"]: ("model", predictions)}
+    systems: dict[str, tuple[str, Batch]] = {
+        name or bundle.addresses["model"]: ("model", predictions),
+        **{rival: ("rival", found) for rival, found in (rivals or {}).items()},
+    }
     if train is not None and config.baselines:
         systems |= baseline_predictions(bundle.task, bundle.preprocessing, train, truth)
     bootstrap = Bootstrap(samples=config.samples, level=config.level)
@@ -52,7 +63,25 @@ def measure_bundle(
         "calibration": _calibration(bundle.decision),
         "seeds": None,
     }
+    if not with_figures:
+        return evaluation, []
+    predictions = {**predictions, **_explanations(bundle, truth, predictions)}
     return evaluation, bundle.task.figures(truth, predictions, bundle.decision)
+
+
+def _explanations(bundle: Bundle, truth: Batch, predictions: Batch) -> Batch:
+    """Return the columns that explain the few examples a task's figures need, None elsewhere."""
+    rows = np.asarray(bundle.task.explained(truth, predictions), np.int64)
+    if not len(rows):
+        return {}
+    some = ({name: column[rows] for name, column in each.items()} for each in (truth, predictions))
+    found = bundle.task.explain(bundle.model, bundle.preprocessing, *some)
+    explained = {}
+    for name, column in found.items():
+        explained[name] = np.full(len(next(iter(truth.values()))), None, object)
+        for row, value in zip(rows, column, strict=True):
+            explained[name][row] = value
+    return explained
 
 
 def store(run: Run, evaluation: Mapping[str, Any], figures: list[Figure]) -> None:

@@ -221,7 +221,7 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
         seed=recipe.seed,
         checkpoints=checkpoints,
         validate=_validation(recipe, preprocessing, data, model, loss),
-        augment=recipe.task.augmentation(),
+        augment=recipe.task.augmentation(preprocessing.space),
         listeners=[_Log(run), *options.listeners],
     )
     try:

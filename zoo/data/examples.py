@@ -74,20 +74,20 @@ class EncodedExamples:
         if self._kept is None:
             return self._encode(rows)
         inputs, targets, weights = (_rows(part, rows) for part in self._kept)
-        return Encoded(self._trimmed(inputs), self._trimmed(targets), weights)
+        return Encoded(self._trimmed_inputs(inputs), self._trimmed_targets(targets), weights)
 
     def inputs(self, rows: np.ndarray) -> Batch:
         """Return the model's inputs alone: what there is of examples without labels."""
         if self._kept is None:
             return self.preprocessing.inputs(self.examples[rows])
-        return self._trimmed(_rows(self._kept.inputs, rows))
+        return self._trimmed_inputs(_rows(self._kept.inputs, rows))
 
     def targets(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return targets and weights alone, without encoding inputs for them."""
         if self._kept is None:
             batch = self.examples[rows]
             return self.preprocessing.targets(batch), self._weights(batch, len(rows))
-        return self._trimmed(_rows(self._kept.targets, rows)), self._kept.weights[rows]
+        return self._trimmed_targets(_rows(self._kept.targets, rows)), self._kept.weights[rows]
 
     @cached_property
     def sizes(self) -> np.ndarray | None:
@@ -106,9 +106,27 @@ class EncodedExamples:
         """Whether every example is encoded in the same shapes."""
         return all(None not in each.shape for each in self.preprocessing.space.inputs.values())
 
-    def _trimmed(self, part: Any) -> Any:
+    @cached_property
+    def _padded(self) -> frozenset[str]:
+        """The inputs that are padded to the longest example: numbers along one axis."""
+        tensors = self.preprocessing.space.inputs
+        return frozenset(name for name, each in tensors.items() if each.shape == (None,))
+
+    def _trimmed_inputs(self, inputs: Batch) -> Batch:
         """Cut the padding that rows share, where what was kept is as long as the longest."""
-        return part if self.of_one_shape else map_arrays(part, _without_padding)
+        return {
+            name: _without_padding(array) if name in self._padded else array
+            for name, array in inputs.items()
+        }
+
+    def _trimmed_targets(self, targets: Any) -> Any:
+        """Do so with targets: integers, whose shapes a space does not tell."""
+
+        def trimmed(array: np.ndarray) -> np.ndarray:
+            padded = array.ndim == 2 and array.dtype.kind in "iu"
+            return _without_padding(array) if padded else array
+
+        return targets if self.of_one_shape else map_arrays(targets, trimmed)
 
     def _encode(self, rows: np.ndarray) -> Encoded:
         batch = self.examples[rows]
@@ -135,9 +153,7 @@ def _rows(part: Any, rows: np.ndarray) -> Any:
 
 
 def _without_padding(array: np.ndarray) -> np.ndarray:
-    """Cut the columns at the end of integers [batch, length] that are 0 in every row."""
-    if array.ndim != 2 or array.dtype.kind not in "iu":
-        return array
+    """Cut the columns at the end of numbers [batch, length] that are 0 in every row."""
     used = np.flatnonzero(array.any(axis=0))
     return array[:, : used[-1] + 1 if len(used) else 1]
 

@@ -16,7 +16,8 @@ def split_by_group(groups: np.ndarray, shares: Sequence[float], seed: int) -> li
 
     Args:
         groups: the group of each example, any values.
-        shares: of the examples, kept as nearly as whole groups allow.
+        shares: of the examples, kept as nearly as whole groups allow. While there are enough
+            groups, no part with a share is empty.
         seed: decides which groups go where.
     """
     _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -24,6 +25,11 @@ def split_by_group(groups: np.ndarray, shares: Sequence[float], seed: int) -> li
     middle = np.cumsum(sizes[order]) - sizes[order] / 2
     part = np.empty(len(sizes), np.int64)
     part[order] = np.searchsorted(np.cumsum(shares)[:-1] * len(codes), middle, side="right")
+    for number, share in enumerate(shares):
+        groups_in = np.bincount(part, minlength=len(shares))
+        if share and not groups_in[number] and groups_in.max() > 1:
+            given = order[part[order] == groups_in.argmax()]
+            part[given[-1]] = number
     return [np.flatnonzero(part[codes] == number) for number in range(len(shares))]
 
 

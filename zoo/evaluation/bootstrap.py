@@ -58,13 +58,33 @@ class Bootstrap:
 
     def interval(self, values: np.ndarray) -> Interval:
         """Return the first of `values` with the interval that holds `level` of the others."""
-        value, sampled = float(values[0]), values[1:]
-        defined = sampled[np.isfinite(sampled)]
-        if len(defined) < max(1, 0.9 * self.samples):
+        value, drawn = float(values[0]), self._defined(values)
+        if drawn is None:
             return Interval(value, math.nan, math.nan)
         tail = (1 - self.level) / 2
-        low, high = np.quantile(defined, [tail, 1 - tail])
+        low, high = np.quantile(drawn, [tail, 1 - tail])
         return Interval(value, float(low), float(high))
+
+    def share_not_ahead(self, leads: np.ndarray) -> float:
+        """Return the share of draws on which a system is not ahead of another.
+
+        The paired bootstrap of Koehn (2004, W04-3250), for any metric.
+
+        Args:
+            leads: of the one over the other, the first on the examples as they are; float64
+                [1 + samples].
+
+        Returns:
+            0 to 1; NaN if too few draws define the metric.
+        """
+        drawn = self._defined(leads)
+        return math.nan if drawn is None else float(np.mean(drawn <= 0))
+
+    def _defined(self, values: np.ndarray) -> np.ndarray | None:
+        """Return what draws define of `values`, without the first; None if that is too little."""
+        drawn = values[1:]
+        defined = drawn[np.isfinite(drawn)]
+        return None if len(defined) < max(1, 0.9 * self.samples) else defined
 
 
 class Draws:

@@ -1,4 +1,4 @@
-"""One table of honest figures: the model, its baselines, and their intervals."""
+"""One table of honest figures: the model, what it is compared with, and their intervals."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from zoo.components import Batch, Examples, Metric, Metrics, Preprocessing, Task
 from zoo.data.examples import all_rows
 from zoo.errors import ConfigError
 from zoo.evaluation.bootstrap import Bootstrap
+from zoo.storage import fingerprint
 
 
 def measure(metrics: Sequence[Metric], examples: int) -> dict[str, float]:
@@ -61,14 +62,15 @@ def compare(
     Args:
         task: whose metrics are taken.
         truth: the examples, whole columns.
-        systems: for each name its kind (`model`, which comes first, or `baseline`) and its
-            predictions.
+        systems: for each name its kind (`model`, which comes first, `rival`, another trained
+            model, or `baseline`) and its predictions.
         bootstrap: how intervals are made.
         further: metrics beside the task's own, by address.
 
     Returns:
-        the JSON-able content of `evaluation.json`: `values` of each system, and for each
-        baseline the model's `lead` over it, above 0 where the model is better.
+        the JSON-able content of `evaluation.json`: `values` of each system, and for each but
+        the model the model's `lead` over it, above 0 where the model is better, and
+        `not_ahead`, the share of draws on which that is not so.
 
     Raises:
         ConfigError: two metrics have one name.
@@ -85,7 +87,11 @@ def compare(
         if kind == "model":
             ours = drawn
         elif ours:
-            row["lead"] = _intervals(_leads(metrics, ours, drawn), bootstrap)
+            leads = _leads(metrics, ours, drawn)
+            row["lead"] = _intervals(leads, bootstrap)
+            row["not_ahead"] = {
+                name: bootstrap.share_not_ahead(each) for name, each in leads.items()
+            }
         table.append(row)
     return {
         "examples": rows,
@@ -124,6 +130,27 @@ def baseline_predictions(
         return {}
     columns = all_rows(train)
     return {name: ("baseline", fit(columns, test)) for name, fit in baselines.items()}
+
+
+def differing_columns(ours: Batch, theirs: Batch) -> list[str]:
+    """Return the names of columns that show two batches to hold different examples.
+
+    Columns of one value an example are looked at, such as ids and labels, where both have
+    them. Neither matrices are, which may be features that each model has of its own, nor
+    references to heavy things.
+    """
+    shared = (name for name in ours if name in theirs)
+    return [name for name in shared if _content(ours[name]) != _content(theirs[name])]
+
+
+def _content(column: np.ndarray) -> str | None:
+    """Return a hash of the values in a column; None if it has none that can be compared."""
+    if column.ndim > 1:
+        return None
+    try:
+        return fingerprint(column.tolist())
+    except TypeError:  # no JSON values, so references
+        return None
 
 
 def _rows(batch: Batch) -> int:

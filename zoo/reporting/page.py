@@ -1,4 +1,4 @@
-"""Writes a run's report, its model card and its summary for notebooks."""
+"""Writes a run's report, its model card, its summary for notebooks, and a page of results."""
 
 from __future__ import annotations
 
@@ -46,6 +46,31 @@ def render(run: Path) -> Path:
     template = templating.html().get_template("report.html.j2")
     write_text(report, template.render(context, **_drawings(context)))
     return report
+
+
+def render_evaluation(evaluation: Mapping[str, Any], figures: Sequence[Figure], page: Path) -> None:
+    """Write results alone, such as of two models on the same examples, as one HTML file.
+
+    Args:
+        evaluation: the content of an `evaluation.json`.
+        figures: of the domain.
+        page: the file.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    results = Results.parse(evaluation, str(evaluation.get("monitor") or ""))
+    findings = sorted(evaluation.get("findings") or [], key=_severity)
+    template = templating.html().get_template("evaluation.html.j2")
+    context = {
+        "results": results,
+        "verdict": results.verdict(),
+        "basis": _basis(results),
+        "comparison": _comparison(results),
+        "findings": findings,
+        "figures": figures,
+    }
+    write_text(page, template.render(context))
 
 
 def card(run: Path) -> str:
@@ -141,7 +166,7 @@ def _comparison(results: Results) -> Figure | None:
         return None
     estimates = {system.name: system.on(measure) for system in results.systems}
     return charts.interval_chart(
-        f"{measure.title} of the model and the baselines",
+        f"{measure.title} of {'both models' if results.rival else 'the model and the baselines'}",
         f"Dots are values, bars their {results.interval_name}s.",
         {name: (each.value, each.low, each.high) for name, each in estimates.items()},
         highlight=[system.name for system in results.systems if system.is_model],

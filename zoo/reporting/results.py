@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from zoo.reporting.wording import decimals, finite, label, number
+from zoo.reporting.wording import NOTHING, decimals, finite, label, number
 
 Standing = Literal["ahead", "uncertain", "behind", "alone", "unknown"]
 
@@ -59,20 +59,35 @@ class Measure:
 
 @dataclass(frozen=True)
 class System:
-    """The model or a baseline with its estimates by metric.
+    """The model, another one or a baseline with its estimates by metric.
 
-    The leads of a baseline are those of the model over it, above 0 where the model is better,
-    on the same bootstrap samples.
+    The leads are those of the model over it, above 0 where the model is better, on the same
+    bootstrap samples; `not_ahead` is the share of these on which the model is not better.
     """
 
     name: str
-    is_model: bool
+    kind: str
     estimates: Mapping[str, Estimate]
     leads: Mapping[str, Estimate] = field(default_factory=dict)
+    not_ahead: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_model(self) -> bool:
+        """Whether it is the model that the evaluation is of."""
+        return self.kind == "model"
 
     def on(self, measure: Measure) -> Estimate:
         """Return the estimate of one metric."""
         return self.estimates.get(measure.name, Estimate())
+
+    def lead(self, measure: Measure) -> Estimate:
+        """Return how far the model is ahead of it by one metric."""
+        return self.leads.get(measure.name, Estimate())
+
+    def share_not_ahead(self, measure: Measure) -> str:
+        """Return the share of samples on which the model is not ahead of it, as text."""
+        share = finite(self.not_ahead.get(measure.name))
+        return NOTHING if share is None else f"{share:.1%}"
 
 
 @dataclass(frozen=True)
@@ -106,7 +121,7 @@ class Results:
         level: the share of samples that an interval covers.
         measures: the metrics, in the order of the table.
         monitor: the metric that heads the report.
-        systems: the model and the baselines.
+        systems: the model, others that it is compared with, and the baselines.
         other_splits: the model's estimates on other splits, each named by its split.
         seeds: the stored values of each training with a seed of its own.
         decision: thresholds and the like, chosen on validation.
@@ -132,9 +147,10 @@ class Results:
         systems = [
             System(
                 str(system.get("name", "")),
-                system.get("kind") == "model",
+                str(system.get("kind") or "baseline"),
                 _estimates(system.get("values")),
                 _estimates(system.get("lead")),
+                system.get("not_ahead") or {},
             )
             for system in stored.get("systems") or []
         ]
@@ -151,7 +167,7 @@ class Results:
             monitor=next(iter(named or measures), None),
             systems=systems,
             other_splits=[
-                System(split, True, _estimates(values))
+                System(split, "model", _estimates(values))
                 for split, values in (stored.get("by_split") or {}).items()
             ],
             seeds=stored.get("seeds") or [],
@@ -163,6 +179,11 @@ class Results:
     def model(self) -> System | None:
         """The trained model."""
         return next((system for system in self.systems if system.is_model), None)
+
+    @property
+    def rival(self) -> System | None:
+        """Another trained model that the model is compared with."""
+        return next((system for system in self.systems if system.kind == "rival"), None)
 
     @property
     def headline(self) -> Estimate:
@@ -196,7 +217,7 @@ class Results:
         return Spread(len(values), statistics.fmean(values), deviation, min(values), max(values))
 
     def verdict(self) -> Verdict:
-        """Say in one sentence how the model stands against the best baseline."""
+        """Say in one sentence how the model stands against the other, or the best baseline."""
         value, measure = self.headline.value, self.monitor
         if measure is None or self.model is None:
             return Verdict(
@@ -208,29 +229,47 @@ class Results:
                 f"{measure.title} is undefined for the model on the {self.split} split, "
                 "so it cannot be compared.",
             )
-        baselines = [system for system in self.systems if not system.is_model]
-        best = self.best(measure, baselines)
+        rivals = [self.rival] if self.rival else [s for s in self.systems if not s.is_model]
+        best = self.best(measure, rivals)
         if not best:
             return Verdict("alone", "There is no baseline to compare with.")
         name, other = next(iter(best.items()))
-        rival = next(system for system in baselines if system.name == name)
-        lead = rival.leads.get(measure.name, Estimate())
-        return _compare(measure, value, other, rival=name, lead=lead, interval=self.interval_name)
+        rival = next(system for system in rivals if system.name == name)
+        return _compare(measure, value, other, model=self.model, rival=rival, results=self)
+
+
+_WORDS = {
+    "baseline": (
+        "The model only equals the best baseline, {other}",
+        "The model is {gap} better than the best baseline, {other}",
+        "The baseline wins: {other} is {gap} better than the model",
+    ),
+    "rival": (
+        "{model} only equals {other}",
+        "{model} is {gap} better than {other}",
+        "{other} is {gap} better than {model}",
+    ),
+}
+"""How a comparison begins, by the kind of the other: the model is equal, ahead or behind."""
 
 
 def _compare(
-    measure: Measure, value: float, other: float, *, rival: str, lead: Estimate, interval: str
+    measure: Measure, value: float, other: float, *, model: System, rival: System, results: Results
 ) -> Verdict:
-    """Word the gap between the model's value and the other, of the best baseline."""
-    against = f"{rival} ({measure.show(other)})"
+    """Word the gap between the model's value and that of the other system."""
+    equal, ahead, behind = (
+        words.format(
+            model=model.name,
+            gap=_gap(measure, value, other),
+            other=f"{rival.name} ({measure.show(other)})",
+        )
+        for words in _WORDS.get(rival.kind, _WORDS["baseline"])
+    )
     if value == other:
-        return Verdict("uncertain", f"The model only equals the best baseline, {against}.")
-    gap = _gap(measure, value, other)
-    ahead = measure.better(value, other)
-    if ahead:
-        text = f"The model is {gap} better than the best baseline, {against}"
-    else:
-        text = f"The baseline wins: {against} is {gap} better than the model"
+        return Verdict("uncertain", f"{equal}.")
+    lead, interval = rival.lead(measure), results.interval_name
+    leads = measure.better(value, other)
+    text = ahead if leads else behind
     ends = sorted((abs(lead.low), abs(lead.high))) if lead.low and lead.high else []
     span = " to ".join(measure.show(end) for end in ends)
     certainty = {
@@ -239,12 +278,12 @@ def _compare(
         False: f", but the {interval} of the difference includes 0: it may be chance",
     }[lead.excludes_zero()]
     certain = lead.excludes_zero() is True
-    standing: Standing = "behind" if not ahead else "ahead" if certain else "uncertain"
+    standing: Standing = "behind" if not leads else "ahead" if certain else "uncertain"
     return Verdict(standing, f"{text}{certainty}.")
 
 
 def _gap(measure: Measure, value: float, other: float) -> str:
-    """Return the distance of two values, which are not equal, as text."""
+    """Return the distance of two values as text."""
     smallest = 10.0**-measure.places
     distance = abs(value - other)
     if distance < smallest / 2:

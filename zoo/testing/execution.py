@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, chdir, contextmanager
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ def interrupt_and_resume(trial: Trial) -> tuple[Run, list[float]]:
     stages = [event for event in trial.execution.run.events() if event["event"] == "stage"]
     longest = max(stages, key=lambda event: event["steps"])
     stop = StopAt(longest["stage_index"], max(1, longest["steps"] // 2))
-    runs = trial.folder / "interrupted"
+    runs = Path(tempfile.mkdtemp(prefix="interrupted-", dir=trial.folder))
     try:
         train(trial.recipe, runs, Options(listeners=[stop]))
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo.data.examples import Encoded
 from zoo.training.config import Stage, TrainConfig
+from zoo.weights import leaf_layers
 
 if TYPE_CHECKING:
     from zoo.testing.subject import Trial
@@ -87,11 +88,11 @@ def change_on_replicas(trial: Trial, replicas: int) -> np.ndarray:
     distribution = distribute(strategy)
     preprocessing = trial.preprocessing
     windows = recipe.task.windows(trial.data.splits["train"], preprocessing)
-    with _nothing_dropped():
-        keras.utils.set_random_seed(recipe.seed)
-        with distribution.scope():
-            model = recipe.model.build(preprocessing.space)
-        distribution.synchronise(model)
+    keras.utils.set_random_seed(recipe.seed)
+    with distribution.scope():
+        model = recipe.model.build(preprocessing.space)
+    distribution.synchronise(model)
+    with _nothing_dropped(model):
         before = _flat(model)
         trainer = Trainer(
             model=model,
@@ -102,7 +103,7 @@ def change_on_replicas(trial: Trial, replicas: int) -> np.ndarray:
             examples=EncodedExamples(windows, preprocessing),
             distribution=distribution,
             seed=recipe.seed,
-            augment=recipe.task.augmentation(),
+            augment=recipe.task.augmentation(preprocessing.space),
         )
         trainer.run()
         return _flat(model) - before
@@ -132,12 +133,18 @@ def _flat(model: keras.Model) -> np.ndarray:
 
 
 @contextmanager
-def _nothing_dropped() -> Iterator[None]:
+def _nothing_dropped(model: keras.Model) -> Iterator[None]:
+    """Within it, layers of a model that drop units at random pass them on.
+
+    That are also layers of classes of a plugin's own.
+    """
+
     def passed_on(layer: keras.layers.Layer, inputs: Any, training: bool = False) -> Any:
         return inputs
 
+    dropping = tuple(getattr(keras.layers, name) for name in _RANDOM_LAYERS)
+    kinds = {type(layer) for layer in leaf_layers(model) if isinstance(layer, dropping)}
     with ExitStack() as stack:
-        for name in _RANDOM_LAYERS:
-            kind = getattr(keras.layers, name)
+        for kind in kinds:
             stack.enter_context(mock.patch.object(kind, "call", passed_on))
         yield

@@ -18,7 +18,6 @@ from keras import layers
 import zoo
 from zoo_vision.geometry import canvas_of
 from zoo_vision.models.dense import BINS, STRIDES, DistancesToBoxes, grid, rare
-from zoo_vision.models.layers import FusedBatchNormalization
 from zoo_vision.training.losses import DenseLoss
 
 
@@ -77,7 +76,7 @@ def _convolve(x: Any, channels: int, name: str, *, kernel: int = 3, stride: int 
         kernel_initializer="he_normal",
         name=f"{name}.convolution",
     )(x)
-    return FusedBatchNormalization(momentum=0.97, epsilon=1e-3, name=f"{name}.norm")(x)
+    return zoo.FusedBatchNormalization(momentum=0.97, epsilon=1e-3, name=f"{name}.norm")(x)
 
 
 def _unit(x: Any, channels: int, name: str, **options: int) -> Any:

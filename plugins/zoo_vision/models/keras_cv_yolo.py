@@ -12,7 +12,6 @@ import keras_cv
 import zoo
 from zoo_vision.geometry import canvas_of
 from zoo_vision.models.dense import BINS, STRIDES, DistancesToBoxes, grid, rare
-from zoo_vision.models.layers import FusedBatchNormalization
 from zoo_vision.training.losses import DenseLoss
 
 # Size: channels of the stacks, blocks in each, blocks in each step of the neck.
@@ -117,7 +116,7 @@ class YOLOv8(zoo.Model):
 def _with_fused_norm(layer: keras.Layer) -> keras.Layer:
     """Return a copy of the layer that normalises fast."""
     kind = type(layer)
-    fused = FusedBatchNormalization if kind is keras.layers.BatchNormalization else kind
+    fused = zoo.FusedBatchNormalization if kind is keras.layers.BatchNormalization else kind
     return fused.from_config(layer.get_config())
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from zoo_vision.models.compact import Compact
 from zoo_vision.models.dense import STRIDES, DistancesToBoxes, grid
-from zoo_vision.models.layers import FusedBatchNormalization
 from zoo_vision.training.assignment import assign
 from zoo_vision.training.losses import DenseLoss
 from zoo_vision.training.overlaps import complete_iou
@@ -149,7 +148,7 @@ def test_distances_become_boxes():
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_fused_normalisation_equals_that_of_keras(policy: str):
     inputs = np.random.default_rng(0).normal(3, 2, (4, 8, 8, 5)).astype(np.float32)
-    ours = FusedBatchNormalization(momentum=0.9, dtype=policy)
+    ours = zoo.FusedBatchNormalization(momentum=0.9, dtype=policy)
     theirs = keras.layers.BatchNormalization(momentum=0.9, dtype=policy)
     tolerance = 1e-4 if policy == "float32" else 0.05
     for training in (True, True, False):
@@ -163,7 +162,7 @@ def test_fused_normalisation_equals_that_of_keras(policy: str):
 
 
 def test_a_frozen_normalisation_keeps_its_statistics():
-    layer = FusedBatchNormalization()
+    layer = zoo.FusedBatchNormalization()
     inputs = np.random.default_rng(0).normal(3, 2, (4, 8, 8, 5)).astype(np.float32)
     layer(inputs, training=True)
     before = [np.asarray(weight) for weight in layer.weights]

@@ -18,6 +18,8 @@ from zoo_vision.task import DetectObjects
 
 import zoo
 
+NO_SPACE = zoo.Space(inputs={}, outputs={})
+"""For an augmentation that does not ask for it."""
 NAMES = ("zebra", "ant", "moose")
 """Not in alphabetical order, so that places and sorted names differ."""
 COLOURS = {"zebra": (250, 20, 20), "ant": (20, 250, 20), "moose": (20, 20, 250)}
@@ -408,7 +410,7 @@ def crowded(examples: zoo.Examples) -> zoo.Batch:
 
 def test_pictures_that_are_all_full_become_a_mosaic(turned: zoo.Examples) -> None:
     batch = crowded(turned)
-    augment = DetectObjects(mosaic=1.0, scale=0.5).augmentation()
+    augment = DetectObjects(mosaic=1.0, scale=0.5).augmentation(NO_SPACE)
     seeds = np.stack([np.arange(8), np.arange(8)], axis=1)
     _, targets = augment(
         {"image": tf.constant(np.stack([batch["image"]] * 8))},
@@ -424,7 +426,7 @@ def test_the_settings_reach_the_augmentation() -> None:
     off = DetectObjects(
         mosaic=0, mixup=0, horizontal_flip=0, scale=0, translate=0,
         hue=0, saturation=0, brightness=0, contrast=0,
-    ).augmentation()  # fmt: skip
+    ).augmentation(NO_SPACE)  # fmt: skip
     image = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     targets = np.array([[[1, 2, 20, 30, 0]]] * 2, np.float32)
     seeds = np.zeros((2, 2), np.int64)
@@ -432,7 +434,7 @@ def test_the_settings_reach_the_augmentation() -> None:
     np.testing.assert_array_equal(varied["image"], image)
     np.testing.assert_array_equal(boxes, targets)
     assert off.partners == 0
-    assert DetectObjects().augmentation().partners == 3
+    assert DetectObjects().augmentation(NO_SPACE).partners == 3
 
 
 # What is written ---------------------------------------------------------------------------

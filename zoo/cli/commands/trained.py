@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo.cli.options import add_set, trained_settings
 from zoo.cli.output import Output
-from zoo.cli.parser import Commands, Parser
+from zoo.cli.parser import Commands, Parser, count
 from zoo.cli.results import results
 from zoo.components import Finding
 
@@ -23,11 +23,31 @@ def register(commands: Commands) -> None:
         examples=[
             "zoo evaluate runs/fraud-finetune-20260101-120000",
             "zoo evaluate runs/fraud-finetune-20260101-120000 --data september.parquet --json",
+            "zoo evaluate runs/translation-gru-20260102-120000 "
+            "--against runs/translation-finetune-20260101-120000 --report both.html",
         ],
-        details="Without --data: on the test split of the data it was trained on.",
+        details="Without --data: on the test split of the data it was trained on. With --against\n"
+        "both are measured on the same examples and the same bootstrap samples; without --data\n"
+        "both must have been trained on the same data.",
     )
     _add_trained(evaluate)
     evaluate.add_argument("--data", default="", metavar="PATH", help="labelled files")
+    evaluate.add_argument(
+        "--against",
+        default="",
+        metavar="OTHER",
+        help="another run or bundle of the same task, to compare it with",
+    )
+    evaluate.add_argument(
+        "--samples",
+        type=count,
+        default=300,
+        metavar="N",
+        help="bootstrap samples for the intervals (default: 300)",
+    )
+    evaluate.add_argument(
+        "--report", default="", metavar="FILE", help="write the results as an HTML page too"
+    )
     add_set(evaluate, "a setting of the dataset or the task, such as data.time=TX_DATETIME")
     predict = commands.add(
         "predict",
@@ -71,7 +91,14 @@ def _evaluate(arguments: argparse.Namespace, out: Output) -> None:
 
     settings = trained_settings(arguments.settings)
     load_tensorflow()
-    evaluation = api.evaluate(arguments.path, data=arguments.data, settings=settings)
+    evaluation = api.evaluate(
+        arguments.path,
+        data=arguments.data,
+        against=arguments.against,
+        settings=settings,
+        samples=arguments.samples,
+        report=arguments.report,
+    )
     for finding in evaluation["findings"]:
         out.warn(_line(Finding(**finding)))
     out.data(evaluation, *results(evaluation))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,7 @@ def _as_without(trial: Trial, files: Path, bad: str, records: Sequence[Any]) -> 
     """Compare records with those that there are without the bad files."""
     from zoo.actions.predict import predict
 
-    good = trial.folder / "good files" / files.name
+    good = Path(tempfile.mkdtemp(prefix="good-", dir=trial.folder), files.name)
     shutil.copytree(files, good, ignore=shutil.ignore_patterns(f"*{bad}*"))
     alone = predict(trial.execution.run.path, good, settings={}, explain=False).records
     require(

@@ -218,7 +218,7 @@ def restarts_anywhere(trial: Trial) -> None:
                     order,
                     start=start,
                     steps=4 - start,
-                    augment=trial.recipe.task.augmentation(),
+                    augment=trial.recipe.task.augmentation(trial.preprocessing.space),
                 ).as_numpy_iterator()
             )
             for start in (0, 2)
@@ -238,7 +238,7 @@ def augments_by_seeds_alone(trial: Trial) -> None:
     """An example is varied alike in whatever batch and place it comes."""
     import tensorflow as tf
 
-    augment = trial.recipe.task.augmentation()
+    augment = trial.recipe.task.augmentation(trial.preprocessing.space)
     if augment is None:
         raise SkipTest("The task has no augmentation.")
     count, group = min(FEW_ROWS, len(trial.windows)), 1 + augment.partners

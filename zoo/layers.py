@@ -1,4 +1,4 @@
-"""Batch normalisation that trains fast, for convolutional detectors."""
+"""Layers of Keras that train faster than Keras' own, for the networks of plugins."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 import keras
 
 
-@keras.saving.register_keras_serializable(package="zoo_vision")
+@keras.saving.register_keras_serializable(package="zoo")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation that trains by TensorFlow's fused operation where it can.
 
-    Keras composes the layer of elementary operations, which on a CPU takes longer than the
-    convolution before it. The fused operation gives the same values in float32 and, in mixed
-    precision, keeps the statistics in float32. Weights and names are those of the Keras layer.
-    Under replicas and on other backends the Keras layer itself is used, synchronised where
-    there are replicas.
+    For features [batch, height, width, channels]. Keras composes the layer of elementary
+    operations, which on a CPU takes longer than the convolution before it. The fused operation
+    gives the same values in float32 and, in mixed precision, keeps the statistics in float32.
+    Weights and names are those of the Keras layer. Under replicas and on other backends the
+    Keras layer itself is used, synchronised where there are replicas.
     """
 
     def __init__(self, **options: Any) -> None:

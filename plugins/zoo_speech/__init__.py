@@ -1,0 +1,1 @@
+"""Keywords, transcripts and speakers: the `speech` domain of the model zoo."""

@@ -1,0 +1,1 @@
+"""From probabilities of symbols by frame to text with times (CTC)."""

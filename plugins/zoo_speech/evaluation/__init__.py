@@ -1,0 +1,1 @@
+"""Metrics, baselines and figures of the speech tasks."""

@@ -1,0 +1,1 @@
+"""Speech that is synthesised from formants, to try out and pretrain models without data."""

@@ -1,0 +1,1 @@
+"""Networks that hear: a front end, an encoder and a head each."""

@@ -1,0 +1,1 @@
+"""What recordings mean: keywords, text or speakers."""

@@ -1,0 +1,44 @@
+"""Recordings that are varied in training, by settings that all tasks have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import zoo
+from zoo_speech.augmentation import Augment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Varied:
+    """The settings of augmentation; a task inherits from it before its own base.
+
+    What is varied are samples, in the graph of the input pipeline. The spectrogram is varied
+    by the model; see its settings `band_masks`, `time_masks` and `warp`.
+    """
+
+    speed: float = zoo.setting(
+        0.15,
+        "Play 1 - this to 1 + this times as fast in training, as other voices; 0 for never.",
+        minimum=0,
+        maximum=0.5,
+    )
+    shift: float = zoo.setting(
+        0.1, "Silence before and after in training, up to this, s.", minimum=0
+    )
+    room: float = zoo.setting(0.3, "Probability of echoes in training.", minimum=0, maximum=1)
+    noise: float = zoo.setting(0.7, "Probability of noise in training.", minimum=0, maximum=1)
+    least_ratio: float = zoo.setting(5.0, "Least ratio of speech to that noise, dB.")
+    gain: float = zoo.setting(
+        10.0, "Make louder or softer in training, by up to this, dB.", minimum=0
+    )
+
+    def augmentation(self, space: zoo.Space) -> Augment:
+        return Augment(
+            rate=int(space.arrays["rate"]),
+            speed=self.speed,
+            shift=self.shift,
+            room=self.room,
+            noise=self.noise,
+            ratio_db=(self.least_ratio, max(40.0, self.least_ratio)),
+            gain_db=self.gain,
+        )

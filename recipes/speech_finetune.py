@@ -1,0 +1,45 @@
+"""Train a speech recogniser on your own recordings. Copy this file and change what you need.
+
+python recipes/speech_finetune.py                          # on words of synthetic voices
+python recipes/speech_finetune.py recordings/              # on yours: a folder for each word
+python recipes/speech_finetune.py recordings/ runs/earlier # starting from an earlier run
+"""
+
+import sys
+
+import zoo
+
+DATA = sys.argv[1] if len(sys.argv) > 1 else ""
+WEIGHTS = sys.argv[2] if len(sys.argv) > 2 else ""
+
+# speech/keywords tells words apart, speech/transcribe writes text, speech/speakers tells who.
+RECIPE = "speech/keywords"
+
+SETTINGS = {
+    # Samples a second at which recordings are read; 8000 is enough for a telephone.
+    "data.rate": 16_000,
+    # Where a file's name tells the class or the speaker, instead of its folder.
+    # "data.label": r"^([a-z]+)_",
+    # "data.group": r"^[a-z]+_([a-z]+)_",
+    # Length of the stretch that is looked at; longer recordings are seen in several.
+    "task.seconds": 1.0,
+    # A larger network, for tens of thousands of recordings: small or medium.
+    "model.size": "small",
+    # How far training changes the voice, and how often it adds noise.
+    "task.speed": 0.15,
+    "task.noise": 0.7,
+}
+
+if __name__ == "__main__":
+    for finding in zoo.check_data(RECIPE, data=DATA, settings=SETTINGS):
+        print(f"{finding.level}: {finding.message} {finding.where}")
+
+    run = zoo.train(RECIPE, data=DATA, weights=WEIGHTS, settings=SETTINGS)
+
+    for system in run.evaluation["systems"]:
+        for name in ("accuracy", "macro_f1"):
+            score = system["values"][name]
+            interval = f"({score['low']:.3f} to {score['high']:.3f})"
+            print(f"{system['name']}: {name} {score['value']:.3f} {interval}")
+    print(f"Report: {run.report}")
+    print(f"Model:  zoo.load({str(run.bundle)!r})")

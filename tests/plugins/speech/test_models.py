@@ -1,0 +1,171 @@
+"""The networks: shapes, padding that changes nothing, parts, carrying over, learning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from zoo_speech.losses import BLANK, CTC
+from zoo_speech.models.bcresnet import BCResNet
+from zoo_speech.models.conformer import Conformer
+from zoo_speech.models.lstm import LSTM
+from zoo_speech.models.resnet import ResNet
+from zoo_speech.models.speech_model import SpeechModel, samples_per_step
+
+import zoo
+
+RATE = 8000
+MODELS = {
+    "resnet": ResNet(size="tiny"),
+    "bcresnet": BCResNet(scale="1"),
+    "conformer": Conformer(size="tiny"),
+    "lstm": LSTM(width=16, layers=1),
+}
+every_model = pytest.mark.parametrize("kind", MODELS.values(), ids=MODELS.keys())
+
+
+def space(classes: str = "abcd", samples: int | None = None, *, ctc: bool = False) -> zoo.Space:
+    names = ("", *classes) if ctc else tuple(classes)
+    return zoo.Space(
+        inputs={"sound": zoo.Tensor((samples,)), "length": zoo.Tensor((), "int32")},
+        outputs={"logits": zoo.Tensor((None, len(names)) if ctc else (len(names),))},
+        classes=names,
+        arrays={"rate": np.array(RATE)},
+    )
+
+
+def recordings(lengths: tuple[int, ...] = (4000, 2500, 1300)) -> dict[str, np.ndarray]:
+    rng, samples = np.random.default_rng(0), max(lengths)
+    known = np.arange(samples) < np.array(lengths)[:, None]
+    sound = (0.1 * rng.normal(size=known.shape) * known).astype(np.float32)
+    return {"sound": sound, "length": np.array(lengths, np.int32)}
+
+
+def outputs(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    return ops.convert_to_numpy(model(inputs))
+
+
+@every_model
+@pytest.mark.parametrize("ctc", [False, True], ids=["classes", "ctc"])
+def test_a_recording_gives_the_same_alone_and_among_longer_ones(
+    kind: SpeechModel, ctc: bool
+) -> None:
+    model, inputs = kind.build(space(ctc=ctc)), recordings()
+    for row, length in enumerate(inputs["length"]):
+        part = {
+            "sound": inputs["sound"][row : row + 1, :length],
+            "length": inputs["length"][row : row + 1],
+        }
+        among, alone = outputs(model, inputs)[row], outputs(model, part)[0]
+        assert among.dtype == np.float32
+        if ctc:
+            steps = -(-length // samples_per_step(model))
+            assert alone.shape == (steps, 5)
+            assert (among[steps:].argmax(axis=1) == BLANK).all()
+            among = among[:steps]
+        np.testing.assert_allclose(among, alone, atol=2e-4)
+
+
+@every_model
+def test_parts_cover_all_that_trains_from_input_to_head(kind: SpeechModel) -> None:
+    model = kind.build(space())
+    parts = kind.parts(model)
+    names = [name for name, _ in parts]
+    assert names[0] == "stem"
+    assert names[-1] == "head"
+    held = {id(weight) for _, layers in parts for each in layers for weight in each.weights}
+    assert {id(weight) for weight in model.trainable_weights} <= held
+
+
+@every_model
+def test_saved_network_gives_the_same(kind: SpeechModel, tmp_path: Path) -> None:
+    model, inputs = kind.build(space(ctc=True)), recordings()
+    model.save(tmp_path / "model.keras")
+
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+
+    np.testing.assert_allclose(outputs(loaded, inputs), outputs(model, inputs), atol=1e-6)
+
+
+@every_model
+def test_encoder_of_keywords_starts_one_of_transcription(kind: SpeechModel) -> None:
+    keywords, letters = space("abc", samples=4000), space("cbx", ctc=True)
+    source, target = kind.build(keywords), kind.build(letters)
+
+    started = set(kind.transfer(source, keywords, target, letters))
+
+    encoder = {weight.path for weight in target.get_layer("encoder").weights}
+    assert encoder <= started
+    assert not any(path.startswith(("pool", "embedding")) for path in started)
+
+
+def test_classes_of_the_same_name_keep_their_weights() -> None:
+    old, new = space("abc"), space("cdb")
+    source, target = ResNet(size="tiny").build(old), ResNet(size="tiny").build(new)
+
+    ResNet(size="tiny").transfer(source, old, target, new)
+
+    given, kernel = (
+        ops.convert_to_numpy(model.get_layer("head").kernel) for model in (source, target)
+    )
+    np.testing.assert_array_equal(kernel[:, 0], given[:, 2])
+    np.testing.assert_array_equal(kernel[:, 2], given[:, 1])
+
+
+@every_model
+def test_learns_to_tell_rising_from_falling(kind: SpeechModel) -> None:
+    keras.utils.set_random_seed(0)
+    truth, rng = np.arange(16) % 2, np.random.default_rng(0)
+    share = np.linspace(0, 1, 2000)
+    pitch = np.where(truth[:, None], share, 1 - share) * 1500 + rng.uniform(300, 600, (16, 1))
+    sound = np.sin(2 * np.pi * np.cumsum(pitch, axis=1) / RATE) + 0.1 * rng.normal(size=(16, 2000))
+    inputs = {"sound": sound.astype(np.float32), "length": np.full(16, 2000, np.int32)}
+    model = kind.build(space("ab", samples=2000))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(3e-3), loss)
+
+    first, *_, last = [float(model.train_on_batch(inputs, truth)) for _ in range(15)]
+
+    assert last < 0.5 * first
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_transcription_learns_in_every_precision(policy: str) -> None:
+    keras.utils.set_random_seed(0)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = Conformer(size="tiny", dropout=0.0).build(space(ctc=True))
+    finally:
+        keras.config.set_dtype_policy(before)
+    inputs, texts = recordings(), np.array([[1, 2, 3], [2, 2, 0], [4, 0, 0]])
+    model.compile(keras.optimizers.Adam(1e-3), CTC(pieces=2.0))
+
+    first, *_, last = [float(model.train_on_batch(inputs, texts)) for _ in range(8)]
+
+    assert np.isfinite(last)
+    assert last < 0.7 * first
+
+
+def test_frontends_by_settings() -> None:
+    inputs = recordings()
+    cepstrum = ResNet(size="tiny", features="mfcc", coefficients=16).build(space())
+    wide = ResNet(size="tiny", bands=64, normalisation="global").build(space())
+    assert cepstrum.get_layer("frontend").output.shape[-1] == 16
+    assert wide.get_layer("frontend").output.shape[-1] == 64
+    for model in (cepstrum, wide):
+        assert np.isfinite(outputs(model, inputs)).all()
+
+
+def test_global_normalisation_learns_the_mean_of_training() -> None:
+    kind = ResNet(size="tiny", normalisation="global", band_masks=0, time_masks=0, warp=0.0)
+    model, inputs = kind.build(space()), recordings()
+    for _ in range(3):
+        model(inputs, training=True)
+    frames = ops.convert_to_numpy(model.get_layer("frontend")(inputs["sound"]))
+    known = np.arange(50) < -(-inputs["length"][:, None] // 80)
+    mean = ops.convert_to_numpy(model.get_layer("normalise").moving_mean)
+    np.testing.assert_allclose(mean, (1 - 0.99**3) * frames[known].mean(axis=0), rtol=1e-3)
