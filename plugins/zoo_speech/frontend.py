@@ -132,6 +132,18 @@ class NormaliseUtterance(keras.layers.Layer):
 
 
 @_register
+class NormaliseOverall(keras.layers.BatchNormalization):
+    """Takes out the mean and the deviation that each band has over the frames of training.
+
+    Called as :class:`NormaliseUtterance`; padding is not counted.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "center": False, "scale": False, "dtype": "float32"})
+        self.supports_masking = False  # its mask is an argument, and of no later layer
+
+
+@_register
 class FrameMask(keras.layers.Layer):
     """Tells frames from padding: bool [batch, frames].
 

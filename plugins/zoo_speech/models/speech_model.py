@@ -10,7 +10,14 @@ import keras
 from keras import layers
 
 import zoo
-from zoo_speech.frontend import MFCC, FrameMask, LogMel, NormaliseUtterance, SpecAugment
+from zoo_speech.frontend import (
+    MFCC,
+    FrameMask,
+    LogMel,
+    NormaliseOverall,
+    NormaliseUtterance,
+    SpecAugment,
+)
 from zoo_speech.losses import HidePadding
 from zoo_speech.models.layers import AttentiveStatistics, Encoder
 
@@ -114,12 +121,9 @@ class SpectrogramModel(SpeechModel):
         return LogMel(**common)
 
     def normalise(self, features: Any, mask: Any) -> Any:
-        if self.normalisation == "utterance":
-            return NormaliseUtterance(name="normalise")(features, mask)
-        norm = layers.BatchNormalization(
-            center=False, scale=False, dtype="float32", name="normalise"
-        )
-        return norm(features, mask=mask)
+        per_utterance = self.normalisation == "utterance"
+        layer = NormaliseUtterance if per_utterance else NormaliseOverall
+        return layer(name="normalise")(features, mask=mask)
 
 
 def samples_per_step(model: keras.Model) -> int:
