@@ -150,7 +150,9 @@ if TYPE_CHECKING:
         hookimpl as hookimpl,
     )
     from zoo.layers import (
+        FastDropout as FastDropout,
         FusedBatchNormalization as FusedBatchNormalization,
+        RootMeanSquare as RootMeanSquare,
     )
     from zoo.presets import (
         copy_preset as copy_preset,
@@ -276,7 +278,7 @@ _EXPORTS = {
     "zoo.data.tfds": ("tfds_builder", "tfds_fingerprint", "tfds_name"),
     "zoo.evaluation.ranking": ("Ranking",),
     "zoo.evaluation.calibration": ("expected_calibration_error", "fit_temperature"),
-    "zoo.layers": ("FusedBatchNormalization",),
+    "zoo.layers": ("FastDropout", "FusedBatchNormalization", "RootMeanSquare"),
     "zoo.presets": ("copy_preset", "hub_presets", "preset"),
     "zoo.reporting": ("charts",),
     "zoo.settings": ("offline",),

@@ -140,7 +140,9 @@ class NormaliseOverall(keras.layers.BatchNormalization):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "center": False, "scale": False, "dtype": "float32"})
-        self.supports_masking = False  # its mask is an argument, and of no later layer
+
+    def call(self, x: Any, mask: Any, training: bool | None = None) -> Any:
+        return super().call(x, training=training, mask=mask)
 
 
 @_register

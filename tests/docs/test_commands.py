@@ -172,16 +172,17 @@ class Desk:
 
     def fill(self, text: str) -> str:
         """Return text with real runs for `runs/NAME` and the like of `runs/fraud-finetune-...`."""
+        if "runs/OTHER" in text:
+            text = text.replace("runs/OTHER", self._run("fraud", "finetune", number=1))
         text = text.replace("runs/NAME", "runs/fraud-finetune-...")
         return re.sub(r"runs/(\w+)-(\w+)-\.\.\.", lambda found: self._run(*found.groups()), text)
 
-    def _run(self, plugin: str, recipe: str) -> str:
-        """Return the first run of a recipe, and train one if there is none."""
-        if not list(self.runs.glob(f"{plugin}-{recipe}-*")):
-            assert (
-                self.carry_out(("zoo", "train", f"{plugin}/{recipe}", "--data", DATA[plugin])) == 0
-            )
-        return f"runs/{min(self.runs.glob(f'{plugin}-{recipe}-*')).name}"
+    def _run(self, plugin: str, recipe: str, number: int = 0) -> str:
+        """Return one of the first runs of a recipe, trained if there are not so many."""
+        command = ("zoo", "train", f"{plugin}/{recipe}", "--data", DATA[plugin])
+        while len(found := sorted(self.runs.glob(f"{plugin}-{recipe}-*"))) <= number:
+            assert self.carry_out(command) == 0
+        return f"runs/{found[number].name}"
 
 
 def _quick_settings(words: tuple[str, ...]) -> dict[str, Any]:

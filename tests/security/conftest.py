@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import toy
+from toy_plugin import register_toy
 
 from zoo.bundle import Bundle
 
@@ -15,13 +16,13 @@ from zoo.bundle import Bundle
 @pytest.fixture
 def good_bundle(saved_bundle: Path) -> Path:
     """A bundle of the smallest plugin, never trained; not to be changed."""
-    toy.register()
+    register_toy()
     return saved_bundle
 
 
 @pytest.fixture(scope="session")
 def saved_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    toy.register()
+    register_toy()
     preprocessing = toy.Scaling(np.zeros(2, np.float32))
     keras.utils.set_random_seed(0)
     bundle = Bundle(

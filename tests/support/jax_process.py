@@ -25,7 +25,8 @@ def run_on_jax(script: str, *, devices: int, imports: Path) -> None:
         "KERAS_BACKEND": "jax",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
-    script = f"import sys\nsys.path.insert(0, {str(imports)!r})\n{script}"
+    folders = [str(imports), str(Path(__file__).parent)]
+    script = f"import sys\nsys.path[:0] = {folders!r}\n{script}"
     command = [sys.executable, "-c", script]
 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,9 @@ import keras
 import numpy as np
 
 import zoo
-from zoo.registry import registry
 
 ZOO_CONTRACT = 1
 HERE = __name__
-
-
-def register() -> None:
-    """Register this plugin with the installed ones, unless it is."""
-    if "toy" not in {plugin.name for plugin in registry().plugins()}:
-        registry().register(sys.modules[__name__], "toy")
 
 
 @zoo.hookimpl

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toy
+from toy_plugin import register_toy
 
 import zoo
 from zoo.startup import load_tensorflow
@@ -528,7 +529,7 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     load_tensorflow()
     monkeypatch.setenv("ZOO_HOME", str(tmp_path))
     policy = keras.config.dtype_policy()
-    toy.register()
+    register_toy()
     yield
     keras.config.set_dtype_policy(policy)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toy
+from toy_plugin import register_toy
 
 import zoo
 from zoo.cli import main
@@ -94,7 +95,7 @@ class Classify(toy.Classify):
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load_tensorflow()
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
-    toy.register()
+    register_toy()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import toy
+from toy_plugin import register_toy
 
 import zoo
 
@@ -18,13 +18,13 @@ hypothesis.settings.load_profile("any speed")
 @pytest.fixture
 def toy_plugin() -> None:
     """The smallest plugin, registered with the installed ones."""
-    toy.register()
+    register_toy()
 
 
 @pytest.fixture(scope="session")
 def toy_run(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
     """A finished run of the smallest plugin; not to be changed."""
-    toy.register()
+    register_toy()
     settings = {"train.stages": [{"epochs": 20}], "train.learning_rate": 0.02}
     return zoo.train("toy", runs=tmp_path_factory.mktemp("runs"), settings=settings)
 

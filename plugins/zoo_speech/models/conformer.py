@@ -105,7 +105,7 @@ class ConformerEncoder(Encoder):
             for name in ("first", "second")
         )
         self.flatten = FlattenBands(width, name="flatten")
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.dropout = zoo.FastDropout(dropout, name="dropout")
         self.blocks = [
             ConformerBlock(width, heads, kernel, dropout, name=f"block{number}")
             for number in range(1, blocks + 1)
@@ -157,7 +157,7 @@ class ConformerBlock(keras.layers.Layer):
         self.attention = SelfAttention(width, heads, dropout, name="attention")
         self.convolution = ConvolutionModule(width, kernel, dropout, name="convolution")
         self.feed_after = FeedForward(width, dropout, name="feed_after")
-        self.norm = keras.layers.RMSNormalization(name="norm")
+        self.norm = zoo.RootMeanSquare(name="norm")
 
     def build(self, x_shape: Shape) -> None:
         for each in (
@@ -189,10 +189,10 @@ class FeedForward(keras.layers.Layer):
     def __init__(self, width: int, dropout: float, **options: Any) -> None:
         super().__init__(**options)
         self._settings: dict[str, Any] = {"width": width, "dropout": dropout}
-        self.norm = keras.layers.RMSNormalization(name="norm")
+        self.norm = zoo.RootMeanSquare(name="norm")
         self.inner = keras.layers.Dense(4 * width, activation="silu", name="inner")
         self.outer = keras.layers.Dense(width, name="outer")
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.dropout = zoo.FastDropout(dropout, name="dropout")
 
     def build(self, input_shape: Shape) -> None:
         self.norm.build(input_shape)
@@ -219,10 +219,10 @@ class SelfAttention(keras.layers.Layer):
     def __init__(self, width: int, heads: int, dropout: float, **options: Any) -> None:
         super().__init__(**options)
         self._settings: dict[str, Any] = {"width": width, "heads": heads, "dropout": dropout}
-        self.norm = keras.layers.RMSNormalization(name="norm")
+        self.norm = zoo.RootMeanSquare(name="norm")
         self.projection = keras.layers.Dense(3 * width, use_bias=False, name="projection")
         self.outer = keras.layers.Dense(width, use_bias=False, name="outer")
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.dropout = zoo.FastDropout(dropout, name="dropout")
 
     def build(self, x_shape: Shape) -> None:
         for each in (self.norm, self.projection, self.outer):
@@ -259,12 +259,12 @@ class ConvolutionModule(keras.layers.Layer):
     def __init__(self, width: int, kernel: int, dropout: float, **options: Any) -> None:
         super().__init__(**options)
         self._settings: dict[str, Any] = {"width": width, "kernel": kernel, "dropout": dropout}
-        self.norm = keras.layers.RMSNormalization(name="norm")
+        self.norm = zoo.RootMeanSquare(name="norm")
         self.gate = keras.layers.Dense(2 * width, name="gate")
         self.depthwise = keras.layers.DepthwiseConv1D(kernel, padding="same", name="depthwise")
-        self.inner_norm = keras.layers.RMSNormalization(name="inner_norm")
+        self.inner_norm = zoo.RootMeanSquare(name="inner_norm")
         self.outer = keras.layers.Dense(width, name="outer")
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.dropout = zoo.FastDropout(dropout, name="dropout")
 
     def build(self, x_shape: Shape) -> None:
         for each in (self.norm, self.gate, self.depthwise, self.inner_norm, self.outer):

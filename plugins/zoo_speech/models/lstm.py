@@ -53,10 +53,12 @@ class LSTMEncoder(Encoder):
         self.width = 2 * units
         self._settings: dict[str, Any] = {"units": units, "layers": layers, "dropout": dropout}
         self.stem = StackFrames(self.width, self.subsampling, name="stem")
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.dropout = zoo.FastDropout(dropout, name="dropout")
+        # Step by step there is so little to multiply that bfloat16 costs more than it saves.
         self.layers = [
             keras.layers.Bidirectional(
-                keras.layers.LSTM(units, return_sequences=True, name="lstm"),
+                keras.layers.LSTM(units, return_sequences=True, dtype="float32", name="lstm"),
+                dtype="float32",
                 name=f"layer{number}",
             )
             for number in range(1, layers + 1)

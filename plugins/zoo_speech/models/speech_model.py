@@ -89,6 +89,8 @@ class SpeechModel(zoo.Model):
         if len(space.outputs["logits"].shape) == 2:
             return HidePadding(name="logits")(score(dropout(states)), mask)
         pooled = AttentiveStatistics(name="pool")(states, mask)
+        # Encoders differ in how large their states are; a head should begin alike on all.
+        pooled = zoo.RootMeanSquare(dtype="float32", name="scale")(pooled)
         embedding = layers.Dense(self.embedding, dtype="float32", name="embedding")(pooled)
         return score(dropout(embedding))
 
@@ -123,7 +125,7 @@ class SpectrogramModel(SpeechModel):
     def normalise(self, features: Any, mask: Any) -> Any:
         per_utterance = self.normalisation == "utterance"
         layer = NormaliseUtterance if per_utterance else NormaliseOverall
-        return layer(name="normalise")(features, mask=mask)
+        return layer(name="normalise")(features, mask)
 
 
 def samples_per_step(model: keras.Model) -> int:

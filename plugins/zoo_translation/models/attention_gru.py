@@ -12,7 +12,6 @@ import zoo
 from zoo_translation.models.encoder_decoder import EncoderDecoder
 from zoo_translation.models.layers import (
     CrossAttention,
-    Dropout,
     PieceEmbedding,
     Shape,
     hide_padding,
@@ -58,7 +57,7 @@ class _Recurrent(keras.layers.Layer):
     def __init__(self, embedding: PieceEmbedding, dropout: float, **options: Any) -> None:
         super().__init__(**options)
         self.embedding, self.rate = embedding, dropout
-        self.dropout = Dropout(dropout, name="dropout")
+        self.dropout = zoo.FastDropout(dropout, name="dropout")
 
     def embed(self, pieces: Any, training: bool | None = None) -> Any:
         """Return vectors [..., width] of pieces int32 [...]."""

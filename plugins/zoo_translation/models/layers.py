@@ -84,66 +84,6 @@ class LearnedPositions(keras.layers.Layer):
         return {**super().get_config(), "longest": self.longest}
 
 
-@_register
-class RootMeanSquare(keras.layers.Layer):
-    """Scales each vector to a mean square of 1 (arXiv:1910.07467).
-
-    Without a gain, as a dense layer follows. The gradient is given by hand: half the passes
-    over the features that derivation of the single operations makes.
-    """
-
-    def call(self, x: Any) -> Any:
-        return _normalise(x)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape
-
-
-@ops.custom_gradient
-def _normalise(x: Any) -> tuple[Any, Any]:
-    inverse = ops.rsqrt(_mean(x * x) + 1e-6)
-    y = x * inverse
-
-    def gradient(*arguments: Any, upstream: Any = None) -> Any:
-        g = arguments[0] if upstream is None else upstream
-        return (g - y * _mean(g * y)) * inverse
-
-    return y, gradient
-
-
-def _mean(x: Any) -> Any:
-    """Return the mean over the last axis, summed in float32 as products are: [..., 1]."""
-    width = x.shape[-1]
-    return ops.matmul(x, ops.full((width, 1), 1 / width, dtype=x.dtype))
-
-
-@_register
-class Dropout(keras.layers.Dropout):
-    """Dropout whose mask takes a byte of random numbers a feature on TensorFlow.
-
-    There Keras draws a number of 32 bits for each feature, which on a CPU takes as long as
-    the layer before it. The rate is that of the next of 256 steps.
-    """
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        step = round(256 * self.rate)
-        if not training or not step or keras.backend.backend() != "tensorflow":
-            return super().call(inputs, training=training)
-        import tensorflow as tf
-
-        shape = tf.shape(inputs)
-        numbers = tf.random.stateless_uniform(
-            ((tf.reduce_prod(shape) + 3) // 4,),
-            seed=tf.cast(self.seed_generator.next(), tf.int32),
-            minval=None,
-            maxval=None,
-            dtype=tf.uint32,
-        )
-        drawn = tf.reshape(tf.bitcast(numbers, tf.uint8), (-1,))[: tf.reduce_prod(shape)]
-        share = tf.constant([256 / (256 - step), 0.0], inputs.dtype)
-        return inputs * tf.where(tf.reshape(drawn >= step, shape), share[0], share[1])
-
-
 def rotation(length: Any, size: int, dtype: str, first: Any = 0) -> tuple[Any, Any]:
     """Return what tells places apart by angles (RoPE, arXiv:2104.09864).
 

@@ -13,11 +13,9 @@ from zoo_translation.models.encoder_decoder import EncoderDecoder, Size
 from zoo_translation.models.layers import (
     MASKED,
     CrossAttention,
-    Dropout,
     FeedForward,
     LearnedPositions,
     PieceEmbedding,
-    RootMeanSquare,
     SelfAttention,
     Shape,
     hide_future,
@@ -93,11 +91,11 @@ class _Block(keras.layers.Layer):
             "dropout": dropout,
             "rotary": rotary,
         }
-        self.self_norm = RootMeanSquare(name="self_norm")
+        self.self_norm = zoo.RootMeanSquare(name="self_norm")
         self.self_attention = SelfAttention(width, heads, rotary, name="self_attention")
-        self.feed_norm = RootMeanSquare(name="feed_norm")
+        self.feed_norm = zoo.RootMeanSquare(name="feed_norm")
         self.feed_forward = FeedForward(width, hidden, name="feed_forward")
-        self.dropout = Dropout(dropout, name="dropout")
+        self.dropout = zoo.FastDropout(dropout, name="dropout")
 
     def build(self, *input_shapes: Shape) -> None:
         shape = (None, None, self._settings["width"])
@@ -131,7 +129,7 @@ class DecoderLayer(_Block):
 
     def __init__(self, width: int, hidden: int, heads: int, **options: Any) -> None:
         super().__init__(width, hidden, heads, **options)
-        self.cross_norm = RootMeanSquare(name="cross_norm")
+        self.cross_norm = zoo.RootMeanSquare(name="cross_norm")
         self.cross_attention = CrossAttention(width, heads, name="cross_attention")
 
     def parts(self) -> list[keras.layers.Layer]:
@@ -197,12 +195,12 @@ class _Stack(keras.layers.Layer):
             "longest": longest,
         }
         self.positions = LearnedPositions(longest, name="positions") if longest else None
-        self.dropout = Dropout(dropout, name="dropout")
+        self.dropout = zoo.FastDropout(dropout, name="dropout")
         self.blocks = [
             self.block(width, hidden, heads, dropout=dropout, rotary=not longest, name=f"layer{n}")
             for n in range(1, layers + 1)
         ]
-        self.norm = RootMeanSquare(name="norm")
+        self.norm = zoo.RootMeanSquare(name="norm")
 
     def build(self, *input_shapes: Shape) -> None:
         shape = (None, None, self._settings["width"])
