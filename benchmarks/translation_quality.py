@@ -48,6 +48,9 @@ def parse_arguments() -> argparse.Namespace:
     bleu.add_argument("--run", default="", help="that was trained already")
     direction = commands.add_parser("transfer", help="BLEU from few pairs, with a source or not")
     direction.add_argument("--run", default="", help="that is the source")
+    direction.add_argument(
+        "--source-set", action="append", default=[], help="a setting of the source alone"
+    )
     share = commands.add_parser("exact", help="generated sentences that come out exactly")
     for each in (bleu, direction, share):
         add_settings(each)
@@ -137,7 +140,8 @@ def transfer(arguments: argparse.Namespace, runs: str) -> None:
         small = write_pairs(data, few, Path(folder) / "small")
         if not start:
             rest = write_pairs(data, ~few, Path(folder) / "rest")
-            source = zoo.train("translation", data=str(rest), settings=settings, runs=runs)
+            own = [*settings, *from_options(arguments.source_set)]
+            source = zoo.train("translation", data=str(rest), settings=own, runs=runs)
             start, seen = str(source.path), "a run that saw none of these pairs"
             print(f"source: {metric(source, 'bleu'):.2f} BLEU", flush=True)
         for seed in range(arguments.seed, arguments.seed + arguments.seeds):
@@ -147,6 +151,7 @@ def transfer(arguments: argparse.Namespace, runs: str) -> None:
                     "translation", data=str(small), settings=settings, weights=weights, runs=runs
                 )
                 values[name].append(metric(run, "bleu"))
+                print(f"seed {seed}, {name}: {values[name][-1]:.2f} BLEU", flush=True)
     values["gain"] = np.subtract(values["from the source"], values["from scratch"]).tolist()
     print(
         f"{arguments.target} to {arguments.source}, {few.sum():,} pairs, BLEU on test, "

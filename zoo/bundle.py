@@ -22,6 +22,7 @@ from typing import Any
 import keras
 from packaging.requirements import Requirement
 
+import zoo.layers  # noqa: F401  for Keras, which builds a bundle's network by registered names
 from zoo import __version__
 from zoo.components import Batch, Dataset, Examples, Model, Preprocessing, Task
 from zoo.config import dump, from_settings, parse, resolve

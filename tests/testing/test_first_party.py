@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from detection_files import save, write_coco
 from pyarrow import csv
+from speech_files import RATE, tone, write, write_digits, write_jsonl
 from zoo_fraud.simulator import Portfolio, simulate
 from zoo_translation.generator.sentences import draw
 
@@ -54,6 +55,38 @@ class TestVision(PluginContract):
     def left_out(self) -> Mapping[str, str]:
         reason = _HEAVY.format("vision")
         return {f"test_*[{name}]": reason for name in ("yolov8", "retinanet", "dfine")}
+
+
+class TestSpeech(PluginContract):
+    plugin = "speech"
+
+    @pytest.fixture
+    def datasets(self, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+        folder = tmp_path_factory.mktemp("recordings")
+        said = ("one two", "two", "three one")
+        rows = [
+            {"audio_filepath": f"{number}.wav", "text": said[number % 3], "speaker": number % 6}
+            for number in range(36)
+        ]
+        for number, row in enumerate(rows):
+            write(folder / "talks" / row["audio_filepath"], tone(number))
+        named = {"label": r"^(\d)_", "group": r"^\d_(\w+)_", "rate": RATE}
+        talks = write_jsonl(folder / "talks" / "manifest.jsonl", rows)
+        return {
+            "recordings": {"path": str(write_digits(folder / "digits")), **named},
+            "transcripts": {"path": str(talks), "rate": RATE},
+        }
+
+    @pytest.fixture
+    def user_files(self, tmp_path: Path) -> Path:
+        write(tmp_path / "recordings" / "good.wav", tone(0))
+        (tmp_path / "recordings" / "bad.wav").write_bytes(b"RIFF")
+        return tmp_path / "recordings"
+
+    @pytest.fixture
+    def left_out(self) -> Mapping[str, str]:
+        heavy = _HEAVY.format("speech")
+        return {f"test_*[{name}]": heavy for name in ("whisper", "moonshine")}
 
 
 class TestTranslation(PluginContract):

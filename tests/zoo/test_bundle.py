@@ -16,6 +16,7 @@ import pytest
 import toy
 
 import zoo
+import zoo.layers
 from zoo.actions.predict import Predictions
 from zoo.bundle import Bundle
 from zoo.errors import ConfigError, DataError, PluginError, StorageError
@@ -44,6 +45,19 @@ def test_fresh_process_predicts_what_the_run_measured(toy_run: zoo.Run, points: 
         check=True,
     )
     np.testing.assert_allclose(here, json.loads(done.stdout), rtol=1e-6)
+
+
+def test_fresh_process_knows_the_layers_of_the_core_that_a_bundle_may_hold() -> None:
+    own = ["FastDropout", "FusedBatchNormalization", "RootMeanSquare"]
+    assert all(isinstance(getattr(zoo.layers, name), type) for name in own)
+    script = (
+        "import sys, keras, zoo.bundle;"
+        "print(*(keras.saving.get_registered_object(f'zoo>{name}') for name in sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *own], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("zoo.layers") == len(own)
 
 
 def test_bundle_carries_card_decision_and_metrics(toy_run: zoo.Run) -> None:

@@ -30,15 +30,8 @@ _AT_ENDS = 3
 _REPLICA_STEPS = 2
 """Enough to see a gradient that is off, too few for rounding to grow."""
 
-_RANDOM_LAYERS = (
-    "Dropout",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "SpatialDropout3D",
-    "AlphaDropout",
-    "GaussianDropout",
-    "GaussianNoise",
-)
+_SEEDS = "seed_generator_state"
+"""How the path of a random generator's state ends."""
 
 
 def fit_one_batch(
@@ -69,7 +62,7 @@ def first_and_last(losses: Sequence[float]) -> tuple[float, float]:
 def change_on_replicas(trial: Trial, replicas: int) -> np.ndarray:
     """Return how far a few steps of plain gradient descent move all weights, as one vector.
 
-    Layers that drop units at random pass them on: replicas draw masks of their own.
+    Layers that are nothing but random pass their input on: replicas draw for themselves.
     """
     from zoo.data.examples import EncodedExamples
     from zoo.distribution import distribute
@@ -92,7 +85,7 @@ def change_on_replicas(trial: Trial, replicas: int) -> np.ndarray:
     with distribution.scope():
         model = recipe.model.build(preprocessing.space)
     distribution.synchronise(model)
-    with _nothing_dropped(model):
+    with _nothing_random(model):
         before = _flat(model)
         trainer = Trainer(
             model=model,
@@ -133,18 +126,22 @@ def _flat(model: keras.Model) -> np.ndarray:
 
 
 @contextmanager
-def _nothing_dropped(model: keras.Model) -> Iterator[None]:
-    """Within it, layers of a model that drop units at random pass them on.
+def _nothing_random(model: keras.Model) -> Iterator[None]:
+    """Within it, layers of a model whose only state is a random generator pass their input on.
 
-    That are also layers of classes of a plugin's own.
+    Such as dropout and masks of spectrograms, be they Keras' own or a plugin's.
     """
 
-    def passed_on(layer: keras.layers.Layer, inputs: Any, training: bool = False) -> Any:
+    def passed_on(layer: keras.layers.Layer, inputs: Any, *args: Any, **options: Any) -> Any:
         return inputs
 
-    dropping = tuple(getattr(keras.layers, name) for name in _RANDOM_LAYERS)
-    kinds = {type(layer) for layer in leaf_layers(model) if isinstance(layer, dropping)}
+    kinds = {type(layer) for layer in leaf_layers(model) if _only_random(layer)}
     with ExitStack() as stack:
         for kind in kinds:
             stack.enter_context(mock.patch.object(kind, "call", passed_on))
         yield
+
+
+def _only_random(layer: keras.layers.Layer) -> bool:
+    paths = [variable.path for variable in layer.variables]
+    return bool(paths) and all(path.endswith(_SEEDS) for path in paths)

@@ -15,15 +15,16 @@ _POINTS = 200
 
 
 class Verification:
-    """Pairs of recordings, ranked by how alike they are.
+    """Pairs of two recordings, ranked by how alike they are.
 
     Args:
+        names: of the recordings [examples]; one is not compared with itself.
         speakers: who speaks, any values [examples].
         embeddings: float [examples, width], of length 1.
     """
 
-    def __init__(self, speakers: np.ndarray, embeddings: np.ndarray) -> None:
-        first, second = _pairs(len(speakers))
+    def __init__(self, names: np.ndarray, speakers: np.ndarray, embeddings: np.ndarray) -> None:
+        first, second = _pairs(names)
         alike = np.einsum("ij,ij->i", embeddings[first], embeddings[second])
         order = np.argsort(-alike, kind="stable")
         self._first, self._second = first[order], second[order]
@@ -80,8 +81,10 @@ class Verification:
         )
 
 
-def _pairs(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs of rows, the first before the second, int64 [pairs] each."""
-    first, second = np.triu_indices(count, 1)
+def _pairs(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return pairs of rows of different names, the first before the second, int64 [pairs] each."""
+    first, second = np.triu_indices(len(names), 1)
     step = -(-len(first) // _PAIRS) or 1
-    return first[::step], second[::step]
+    first, second = first[::step], second[::step]
+    differ = names[first] != names[second]
+    return first[differ], second[differ]

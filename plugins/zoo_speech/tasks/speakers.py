@@ -98,7 +98,7 @@ class Speakers(Varied, zoo.Classification):
         found = super().metrics(_named(truth), predictions)
         if "embedding" not in predictions:
             return found
-        pairs = Verification(speakers(truth), predictions["embedding"])
+        pairs = Verification(truth["id"], speakers(truth), predictions["embedding"])
         rate = zoo.Metric("eer", "Equal error rate", pairs.equal_error_rate, higher_is_better=False)
         return [found[0], rate, *found[1:]]
 
@@ -125,7 +125,7 @@ class Speakers(Varied, zoo.Classification):
         named = _named(truth)
         return [
             *super().figures(named, predictions, decision),
-            Verification(speakers(truth), predictions["embedding"]).figure(),
+            Verification(truth["id"], speakers(truth), predictions["embedding"]).figure(),
             figures.worst_classified(named, predictions),
         ]
 

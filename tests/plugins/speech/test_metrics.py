@@ -58,13 +58,17 @@ def vectors(angles: list[float]) -> np.ndarray:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
+def names(count: int) -> np.ndarray:
+    return np.array([f"{number}.wav" for number in range(count)])
+
+
 def test_speakers_who_lie_apart_are_never_mistaken() -> None:
-    pairs = Verification(np.array(["a", "a", "b", "b"]), vectors([0, 0.1, 2, 2.1]))
+    pairs = Verification(names(4), np.array(["a", "a", "b", "b"]), vectors([0, 0.1, 2, 2.1]))
     assert pairs.equal_error_rate(np.ones(4, np.int64)) == 0
 
 
 def test_turned_around_embeddings_are_always_mistaken() -> None:
-    pairs = Verification(np.array(["a", "b", "b", "a"]), vectors([0, 0.1, 3.0, 3.1]))
+    pairs = Verification(names(4), np.array(["a", "b", "b", "a"]), vectors([0, 0.1, 3.0, 3.1]))
     assert pairs.equal_error_rate(np.ones(4, np.int64)) > 0.4
 
 
@@ -77,7 +81,7 @@ def test_the_equal_error_rate_lies_where_the_roc_curve_meets_the_diagonal() -> N
     alike = np.sum(embeddings[first] * embeddings[second], axis=1)
     accepted, found, _ = roc_curve(speakers[first] == speakers[second], alike)
     place = np.argmin(np.abs(accepted - (1 - found)))
-    rate = Verification(speakers, embeddings).equal_error_rate(np.ones(60, np.int64))
+    rate = Verification(names(60), speakers, embeddings).equal_error_rate(np.ones(60, np.int64))
     assert rate == pytest.approx((accepted[place] + 1 - found[place]) / 2, abs=0.01)
 
 
@@ -85,14 +89,28 @@ def test_verification_counts_pairs_of_what_was_drawn() -> None:
     rng = np.random.default_rng(1)
     speakers, embeddings = rng.integers(0, 3, 12), rng.normal(size=(12, 4))
     weights = np.array([1, 0] * 6)
-    half = Verification(speakers[::2], embeddings[::2])
-    whole = Verification(speakers, embeddings)
+    half = Verification(names(6), speakers[::2], embeddings[::2])
+    whole = Verification(names(12), speakers, embeddings)
     assert whole.equal_error_rate(weights) == pytest.approx(
         half.equal_error_rate(np.ones(6, np.int64))
     )
 
 
+def test_a_recording_that_is_drawn_twice_is_not_compared_with_itself() -> None:
+    rng = np.random.default_rng(2)
+    speakers, embeddings = rng.integers(0, 3, 12), rng.normal(size=(12, 4))
+    once, twice = np.arange(12), np.repeat(np.arange(12), 2)
+    rates = [
+        Verification(names(12)[rows], speakers[rows], embeddings[rows]).equal_error_rate(
+            np.ones(len(rows), np.int64)
+        )
+        for rows in (once, twice)
+    ]
+    assert rates[0] == pytest.approx(rates[1])
+
+
 def test_verification_of_one_speaker_alone_is_undefined() -> None:
-    pairs = Verification(np.array(["a", "a", "a"]), vectors([0, 1, 2]))
+    pairs = Verification(names(3), np.array(["a", "a", "a"]), vectors([0, 1, 2]))
     assert np.isnan(pairs.equal_error_rate(np.ones(3, np.int64)))
-    assert np.isnan(Verification(np.array(["a"]), vectors([0])).equal_error_rate(np.ones(1)))
+    alone = Verification(names(1), np.array(["a"]), vectors([0]))
+    assert np.isnan(alone.equal_error_rate(np.ones(1)))
