@@ -225,7 +225,7 @@ def speed(arguments: argparse.Namespace) -> None:
     own = {"data.rate": RATE, "data.count": 2000, "model.time_masks": 0, "model.band_masks": 0}
     own |= {"model.warp": 0.0, "model.dropout": 0.0}
     # The peer takes batches as they are, so what varies them is left out on both sides.
-    own |= {f"task.{name}": 0 for name in ("speed", "shift", "room", "noise", "gain")}
+    own |= {f"task.{name}": 0 for name in ("speed", "shift", "room", "colour", "noise", "gain")}
     recipe = resolve("speech/keywords", settings=settings_of(arguments, own))
     steps = arguments.steps * (arguments.rounds + 1)
     trainer = trainer_of(recipe, steps)

@@ -1,7 +1,7 @@
 """Random changes of training sound, inside the input pipeline's graph.
 
 What a held-out speaker's recordings differ by: pitch and tempo, distance and gain, the room,
-the noise, and the silence around what is said. All of an example's changes are drawn from its
+the microphone, the noise, and the silence around what is said. All of an example's changes are drawn from its
 own seeds, so they are the same in whatever batch it comes.
 """
 
@@ -24,6 +24,8 @@ _NOISE_SECONDS = 8
 """Length of each noise, which repeats, s."""
 _COLOURS = (0.0, 0.5, 1.0)
 """Noises: their amplitude falls with this power of the frequency. White, pink and brown."""
+_KNOTS_HERTZ = (100.0, 400.0, 1600.0, 6400.0)
+"""Where the gain of a microphone is drawn; between them it is linear in octaves."""
 _BLOCK = 4096
 """Fourier transforms take a multiple of so many samples, since odd counts are slow."""
 
@@ -45,11 +47,15 @@ class _Draws(NamedTuple):
     place: tf.Tensor
     ratio: tf.Tensor
     gain: tf.Tensor
+    lowest: tf.Tensor
+    low: tf.Tensor
+    high: tf.Tensor
+    highest: tf.Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augment(zoo.Augmentation):
-    """Speed with pitch, silence around, room, noise and gain, in this order.
+    """Speed with pitch, silence around, room and microphone, noise and gain, in this order.
 
     Each is off at 0. Sound of one fixed length keeps it, and what goes beyond is cut; else
     batches become longer.
@@ -60,6 +66,8 @@ class Augment(zoo.Augmentation):
             tempo and the length of the vocal tract alike.
         shift: up to so much silence comes before and after, s.
         room: probability of echoes.
+        colour_db: low, middle and high frequencies become louder or softer by up to this, each
+            by its own, dB.
         noise: probability of noise.
         ratio_db: the least and the largest ratio of speech to noise, dB.
         gain_db: sound becomes louder or softer by up to this, dB.
@@ -69,6 +77,7 @@ class Augment(zoo.Augmentation):
     speed: float = 0.15
     shift: float = 0.1
     room: float = 0.3
+    colour_db: float = 6.0
     noise: float = 0.7
     ratio_db: tuple[float, float] = (5.0, 40.0)
     gain_db: float = 10.0
@@ -89,8 +98,8 @@ class Augment(zoo.Augmentation):
         length = tf.minimum(tf.cast(inputs["length"], tf.int32), tf.shape(sound)[1])
         sound, length = self._played(sound, length, draws)
         known = tf.cast(tf.range(tf.shape(sound)[1]) < length[:, None], tf.float32)
-        if self.room:
-            sound = self._in_room(sound, draws) * known
+        if self.room or self.colour_db:
+            sound = self._recorded(sound, draws) * known
         if self.noise:
             sound = self._with_noise(sound, length, draws) * known
         if self.gain_db:
@@ -114,16 +123,27 @@ class Augment(zoo.Augmentation):
         places = tf.cast(tf.range(samples)[None] - before[:, None], tf.float32) * speed[:, None]
         return _interpolated(sound, places, length), tf.minimum(varied, samples)
 
-    def _in_room(self, sound: tf.Tensor, draws: _Draws) -> tf.Tensor:
-        """Add echoes; what is heard directly stays where it was."""
+    def _recorded(self, sound: tf.Tensor, draws: _Draws) -> tf.Tensor:
+        """Add echoes and colour; what is heard directly stays where it was."""
         samples = tf.shape(sound)[1]
         size = -(-(samples + self._rooms.shape[1]) // _BLOCK) * _BLOCK
         room = tf.cast(draws.room * _ROOMS, tf.int32)
         there = tf.where(draws.has_room < self.room, draws.distance, 0.0)
         echoes = tf.gather(tf.signal.rfft(self._rooms, [size]), room)
-        spectrum = tf.signal.rfft(sound, [size])
-        heard = tf.signal.irfft(spectrum * echoes, [size])[:, :samples]
-        return tf.ensure_shape(sound + there[:, None] * heard, sound.shape)
+        response = 1 + tf.cast(there[:, None], tf.complex64) * echoes
+        response *= tf.cast(self._colour(draws, size), tf.complex64)
+        heard = tf.signal.irfft(tf.signal.rfft(sound, [size]) * response, [size])[:, :samples]
+        return tf.ensure_shape(heard, sound.shape)
+
+    def _colour(self, draws: _Draws, size: int) -> tf.Tensor:
+        """Return the gain of a microphone at each frequency, float32 [batch, size // 2 + 1]."""
+        drawn = tf.stack([draws.lowest, draws.low, draws.high, draws.highest], axis=1)
+        hertz = tf.range(size // 2 + 1, dtype=tf.float32) * (self.rate / tf.cast(size, tf.float32))
+        first, last = _KNOTS_HERTZ[0], _KNOTS_HERTZ[-1]
+        octaves = tf.math.log(tf.clip_by_value(hertz, first, last) / first) / np.log(last / first)
+        knots = tf.range(len(_KNOTS_HERTZ), dtype=tf.float32)[:, None]
+        shares = tf.maximum(1 - tf.abs(octaves * (len(_KNOTS_HERTZ) - 1) - knots), 0)
+        return _amplitude(_around(0.0, self.colour_db, drawn) @ shares)
 
     def _with_noise(self, sound: tf.Tensor, length: tf.Tensor, draws: _Draws) -> tf.Tensor:
         """Add noise so much softer than the sound as a ratio says that is drawn."""

@@ -106,8 +106,10 @@ class SpectrogramModel(SpeechModel):
     coefficients: int = zoo.setting(20, "Cepstral coefficients, if features are mfcc.", minimum=2)
     window_ms: float = zoo.setting(25.0, "Length of a frame, ms.", minimum=1)
     hop_ms: float = zoo.setting(10.0, "From one frame to the next, ms.", minimum=1)
-    normalisation: Literal["utterance", "global"] = zoo.setting(
-        "utterance", "Whether each recording's mean and deviation are taken out, or training's."
+    normalisation: Literal["global", "utterance"] = zoo.setting(
+        "global",
+        "Whether training's mean and deviation of each band are taken out, or the recording's own. "
+        "Those of a short word say much of which word it is.",
     )
 
     def frontend(self, rate: int) -> keras.Layer:

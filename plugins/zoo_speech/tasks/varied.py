@@ -26,6 +26,12 @@ class Varied:
         0.1, "Silence before and after in training, up to this, s.", minimum=0
     )
     room: float = zoo.setting(0.3, "Probability of echoes in training.", minimum=0, maximum=1)
+    colour: float = zoo.setting(
+        6.0,
+        "Make low, middle and high frequencies louder or softer in training, by up to this, as "
+        "other microphones do, dB.",
+        minimum=0,
+    )
     noise: float = zoo.setting(0.7, "Probability of noise in training.", minimum=0, maximum=1)
     least_ratio: float = zoo.setting(5.0, "Least ratio of speech to that noise, dB.")
     gain: float = zoo.setting(
@@ -38,6 +44,7 @@ class Varied:
             speed=self.speed,
             shift=self.shift,
             room=self.room,
+            colour_db=self.colour,
             noise=self.noise,
             ratio_db=(self.least_ratio, max(40.0, self.least_ratio)),
             gain_db=self.gain,

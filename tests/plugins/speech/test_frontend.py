@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
+import librosa
 import numpy as np
 import pytest
 from keras import ops
@@ -25,7 +26,6 @@ def sounds(samples: int = 8000) -> np.ndarray:
 def test_log_mel_and_mfcc_are_those_of_librosa(
     rate: int, window: int, hop: int, bands: int
 ) -> None:
-    librosa = pytest.importorskip("librosa")
     for sound in sounds(rate // 2 + 37):
         mel = librosa.feature.melspectrogram(
             y=sound,
