@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     )
     from zoo.classification.files import (
         ExampleFile as ExampleFile,
+        FileListing as FileListing,
         LabelledFiles as LabelledFiles,
+        ListedFile as ListedFile,
     )
     from zoo.classification.generated import (
         GeneratedData as GeneratedData,
@@ -70,6 +72,9 @@ if TYPE_CHECKING:
     from zoo.classification.stretches import (
         StretchClassification as StretchClassification,
         cut_stretches as cut_stretches,
+    )
+    from zoo.classification.subgroups import (
+        subgroup_table as subgroup_table,
     )
     from zoo.classification.tables import (
         TableRow as TableRow,
@@ -110,6 +115,9 @@ if TYPE_CHECKING:
         GroupedSplits as GroupedSplits,
         copy_findings as copy_findings,
         equal_pairs as equal_pairs,
+    )
+    from zoo.data.near_copies import (
+        near_copies as near_copies,
     )
     from zoo.data.splits import (
         split_by_group as split_by_group,
@@ -238,13 +246,14 @@ _EXPORTS = {
     ),
     "zoo.classification.baselines": ("classical_baseline", "most_frequent_class"),
     "zoo.classification.checks": ("class_findings",),
-    "zoo.classification.files": ("ExampleFile", "LabelledFiles"),
+    "zoo.classification.files": ("ExampleFile", "FileListing", "LabelledFiles", "ListedFile"),
     "zoo.classification.generated": ("GeneratedData",),
     "zoo.classification.labelled": ("FoundExamples", "LabelledData"),
     "zoo.classification.metrics": ("Confusion", "OneVersusRest", "class_predictions"),
     "zoo.classification.preprocessing": ("ClassPreprocessing",),
     "zoo.classification.rows": ("LabelledRows", "ParsedRows"),
     "zoo.classification.stretches": ("StretchClassification", "cut_stretches"),
+    "zoo.classification.subgroups": ("subgroup_table",),
     "zoo.classification.tables": ("TableRow",),
     "zoo.classification.task": ("Classification",),
     "zoo.specs": (
@@ -274,6 +283,7 @@ _EXPORTS = {
     "zoo.data.examples": ("Columns", "all_rows", "object_column"),
     "zoo.data.findings": ("limited_findings",),
     "zoo.data.grouped": ("GroupedSplits", "copy_findings", "equal_pairs"),
+    "zoo.data.near_copies": ("near_copies",),
     "zoo.data.splits": ("split_by_group", "split_by_time", "split_stratified"),
     "zoo.data.tfds": ("tfds_builder", "tfds_fingerprint", "tfds_name"),
     "zoo.evaluation.ranking": ("Ranking",),

@@ -14,11 +14,11 @@ _register = keras.saving.register_keras_serializable(package="zoo")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation that trains by TensorFlow's fused operation where it can.
 
-    For features [batch, height, width, channels]. Keras composes the layer of elementary
-    operations, which on a CPU takes longer than the convolution before it. The fused operation
-    gives the same values in float32 and, in mixed precision, keeps the statistics in float32.
-    Weights and names are those of the Keras layer. Under replicas and on other backends the
-    Keras layer itself is used, synchronised where there are replicas.
+    For features [batch, height, width, channels], also with a depth before the height. Keras
+    composes the layer of elementary operations, which on a CPU takes longer than the convolution
+    before it. The fused operation gives the same values in float32 and, in mixed precision, keeps
+    the statistics in float32. Weights and names are those of the Keras layer. Under replicas and
+    on other backends the Keras layer itself is used, synchronised where there are replicas.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -40,6 +40,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             variance=empty if train else self.moving_variance.value,
             epsilon=self.epsilon,
             is_training=train,
+            data_format="NDHWC" if len(inputs.shape) == 5 else "NHWC",
         )
         if train:
             places = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)

@@ -1,8 +1,8 @@
 """Random changes of training sound, inside the input pipeline's graph.
 
 What a held-out speaker's recordings differ by: pitch and tempo, distance and gain, the room,
-the microphone, the noise, and the silence around what is said. All of an example's changes are drawn from its
-own seeds, so they are the same in whatever batch it comes.
+the microphone, the noise, and the silence around what is said. All of an example's changes are
+drawn from its own seeds, so they are the same in whatever batch it comes.
 """
 
 from __future__ import annotations

@@ -19,6 +19,13 @@ SMALL = {
         "train__stages": "[{steps = 30}]",
         "evaluation__samples": "20",
     },
+    "medical_finetune": {
+        "data__count": "60",
+        "data__size": "32",
+        "model__size": "tiny",
+        "train__stages": "[{steps = 3}]",
+        "evaluation__samples": "20",
+    },
     "speech_finetune": {
         "data__count": "60",
         "data__rate": "8000",
@@ -48,6 +55,7 @@ SMALL = {
 
 BASELINES = {
     "fraud_finetune": "Gradient boosting",
+    "medical_finetune": "Thumbnails and logistic regression",
     "speech_finetune": "Cepstral coefficients and logistic regression",
     "translation_finetune": "Word by word (IBM Model 1)",
     "vision_finetune": "HOG and linear SVM",

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from detection_files import save, write_coco
+from PIL import Image
 from pyarrow import csv
 from speech_files import RATE, tone, write, write_digits, write_jsonl
 from zoo_fraud.simulator import Portfolio, simulate
@@ -55,6 +56,58 @@ class TestVision(PluginContract):
     def left_out(self) -> Mapping[str, str]:
         reason = _HEAVY.format("vision")
         return {f"test_*[{name}]": reason for name in ("yolov8", "retinanet", "dfine")}
+
+
+class TestMedical(PluginContract):
+    plugin = "medical"
+
+    @pytest.fixture
+    def datasets(self, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+        folder = tmp_path_factory.mktemp("scans")
+        for row, patient in enumerate(np.repeat(np.arange(20), 2)):
+            kind = ("normal", "lesion")[patient % 2]
+            save_scan(
+                folder / "images" / kind / f"p{patient:02d}_{row}.png", row, lesion=patient % 2
+            )
+            save_scan(folder / "pairs" / "images" / f"p{patient:02d}_{row}.png", row, lesion=True)
+            save_mask(folder / "pairs" / "masks" / f"p{patient:02d}_{row}.png", row)
+        group = r"(p\d+)_"
+        return {
+            "images": {"path": str(folder / "images"), "group": group},
+            "scans": {"path": str(folder / "images"), "group": group},
+            "masks": {"path": str(folder / "pairs"), "group": group},
+        }
+
+    @pytest.fixture
+    def user_files(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "scans"
+        save_scan(folder / "good.png", 0, lesion=True)
+        (folder / "bad.png").write_bytes(b"not a picture")
+        return folder
+
+    @pytest.fixture
+    def left_out(self) -> Mapping[str, str]:
+        reason = _HEAVY.format("medical")
+        return {f"test_*[{name}]": reason for name in ("vit", "efficientnet", "segformer")}
+
+
+def place_of(row: int) -> np.ndarray:
+    """Return where the lesion of a scan lies, bool [32, 32]."""
+    rows, columns = np.indices((32, 32))
+    return (rows - 10 - row % 13) ** 2 + (columns - 10 - row % 11) ** 2 < 25
+
+
+def save_scan(path: Path, row: int, *, lesion: bool) -> None:
+    """Write a noisy grey picture that nothing else is like."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(row).integers(60, 140, (32, 32))
+    pixels = np.where(place_of(row) & bool(lesion), pixels + 90, pixels)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+def save_mask(path: Path, row: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(place_of(row).astype(np.uint8)).save(path)
 
 
 class TestSpeech(PluginContract):

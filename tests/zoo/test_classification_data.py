@@ -45,7 +45,22 @@ class FilesWithHeader(Files):
     """Files whose first number is a patient's."""
 
     def about(self, file: zoo.ExampleFile, content: np.ndarray) -> Mapping[str, Any]:
+        if content[0] > 1000:
+            raise zoo.DataError("Its header is damaged.")
         return {"group": f"patient {content[0]:g}", "scanner": "A"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesOfSeveral(Files):
+    """Files whose label names several classes, and some of which are left out."""
+
+    def listing(self, path: str, *, labelled: bool) -> zoo.FileListing:
+        found = super().listing(path, labelled=labelled)
+        kept = [entry for entry in found.entries if not entry.name.startswith("old")]
+        return zoo.FileListing(kept, found.findings, found.columns)
+
+    def classes_of(self, label: str) -> tuple[str, ...] | None:
+        return tuple(filter(None, label.split("+"))) if label else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,6 +284,13 @@ def test_files_can_say_themselves_whom_they_are_of(folder: Path) -> None:
     assert set.union(*(set(split["group"]) for split in by_name.values())) == {"0", "1", "2"}
 
 
+def test_a_file_whose_header_cannot_be_read_is_left_out(folder: Path) -> None:
+    _write(folder / "high" / "bad.txt", "2000 1 1")
+    data = _load(FilesWithHeader(path=str(folder)))
+    (finding,) = [each for each in data.findings if each.code == "bad-file"]
+    assert (Path(finding.where).name, finding.message) == ("bad.txt", "Its header is damaged.")
+
+
 def test_copies_of_two_classes_are_named(folder: Path) -> None:
     for name in CLASSES:
         _write(folder / name / "copy.txt", "7 7 7")
@@ -276,6 +298,32 @@ def test_copies_of_two_classes_are_named(folder: Path) -> None:
     (finding,) = (each for each in data.findings if each.code == "contradicting-labels")
     assert "cat" in finding.message
     assert "copies-across-splits" not in _codes(data)
+
+
+def test_a_label_may_name_several_classes_or_none_and_files_may_be_left_out(tmp_path: Path) -> None:
+    labels = ["red", "red+round", "+", "round"]
+    rows = [{"path": f"{n}.txt", "label": labels[n % 4]} for n in range(40)]
+    rows.append({"path": "old.txt", "label": "red"})
+    rows.append({"path": "39.txt", "label": ""})
+    for row in rows:
+        _write(tmp_path / row["path"], f"{row['path'].removesuffix('.txt').encode().hex()}")
+    _write(tmp_path / "new" / "1.txt", "1 2 3")
+    data_at = str(_table(tmp_path / "table.csv", rows))
+
+    data = _load(FilesOfSeveral(path=data_at))
+    settled = FilesOfSeveral(path=data_at).settled(data.info)
+    known, _ = settled.read(data_at, cache=tmp_path)
+    unknown, _ = settled.read(str(tmp_path / "new" / "1.txt"), cache=tmp_path)
+
+    assert data.info.facts["classes"] == ["red", "round"]
+    assert sum(data.info.counts.values()) == 40
+    assert sum(counts["red"] for counts in data.info.classes.values()) == 20
+    assert "no-class" in _codes(data)
+    assert "label" not in zoo.all_rows(known)  # one row does not say
+    assert "label" not in zoo.all_rows(unknown)
+    assert set(_all(data)["train"]["label"]) <= set(labels)
+    with pytest.raises(zoo.DataError, match="two classes"):
+        _load(FilesOfSeveral(path=data_at, classes=("round",)))
 
 
 def test_suffixes_may_have_two_parts(folder: Path) -> None:

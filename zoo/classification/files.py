@@ -44,7 +44,7 @@ class ExampleFile(Protocol):
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedFile:
     """A file, and what its folders or a table say of it.
 
     Attributes:
@@ -65,7 +65,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Listing:
+class FileListing:
     """The files at a path, before any is opened.
 
     Attributes:
@@ -74,7 +74,7 @@ class Listing:
         columns: the columns of the table that names them, by setting.
     """
 
-    entries: Sequence[Entry]
+    entries: Sequence[ListedFile]
     findings: Sequence[Finding]
     columns: Mapping[str, str] = field(default_factory=dict)
 
@@ -141,6 +141,9 @@ class LabelledFiles(NamedColumns, LabelledData):
         Args:
             file: the example's.
             content: what `file.read()` returned.
+
+        Raises:
+            DataError: that part of it cannot be read; the file is then left out.
         """
         return {}
 
@@ -157,15 +160,15 @@ class LabelledFiles(NamedColumns, LabelledData):
 
     def paths(self, path: str) -> list[Path]:
         """Return the files of examples at a path, readable or not."""
-        return [entry.path for entry in self._listing(path, labelled=False).entries]
+        return [entry.path for entry in self.listing(path, labelled=False).entries]
 
     def find(self, path: str, *, labelled: bool) -> FoundExamples:
-        listing = self._listing(path, labelled=labelled)
+        listing = self.listing(path, labelled=labelled)
         files = [self.file(entry.path) for entry in listing.entries]
         with ThreadPoolExecutor(min(32, (os.cpu_count() or 1) + 1)) as threads:
             looks = list(threads.map(self._look, (each.path for each in listing.entries), files))
         findings = list(listing.findings)
-        good: list[tuple[Entry, ExampleFile, Look]] = []
+        good: list[tuple[ListedFile, ExampleFile, Look]] = []
         for entry, file, look in zip(listing.entries, files, looks, strict=True):
             if isinstance(look, Look):
                 good.append((entry, file, look))
@@ -183,32 +186,41 @@ class LabelledFiles(NamedColumns, LabelledData):
     def settled(self, info: DatasetInfo) -> Self:
         return replace(super().settled(info), **info.facts.get("columns", {}))
 
-    def _listing(self, path: str, *, labelled: bool) -> Listing:
+    def listing(self, path: str, *, labelled: bool) -> FileListing:
+        """Return the files at a path before any is opened, of folders or of a table.
+
+        Args:
+            path: of the user's files.
+            labelled: whether a table has to say what class they are of.
+
+        Raises:
+            DataError: there is no file, or a table does not say what it has to.
+        """
         given = Path(path)
         if given.suffix.lower() in tables.SUFFIXES and not self.accepts(given):
             return self._in_table(path, labelled=labelled)
         return self._in_folders(path)
 
-    def _in_folders(self, path: str) -> Listing:
+    def _in_folders(self, path: str) -> FileListing:
         root, paths = _files_at(path)
         accepted = [each for each in paths if self.accepts(each)]
         entries = []
         for place in accepted:
             name = place.relative_to(root).as_posix()
             split, label = _split_and_class(name)
-            entries.append(Entry(place, name, label, split=split))
+            entries.append(ListedFile(place, name, label, split=split))
         findings = []
         if others := len(paths) - len(accepted):
             message = f"{others:,} files of another kind are left out; "
             message += f"{', '.join(self.suffixes)} are read."
             findings.append(Finding("note", "other-files", message, path))
-        return Listing(entries, findings)
+        return FileListing(entries, findings)
 
-    def _in_table(self, path: str, *, labelled: bool) -> Listing:
+    def _in_table(self, path: str, *, labelled: bool) -> FileListing:
         required = self.named_columns().values() if labelled else filter(None, [self.file_column])
         rows, findings = tables.read_rows(path, list(required))
         if not rows:
-            return Listing([], findings)
+            return FileListing([], findings)
         columns = tables.columns_of(rows)
         named = self.naming(columns)
         named.needed("file_column", columns)
@@ -220,9 +232,9 @@ class LabelledFiles(NamedColumns, LabelledData):
         entries, more = named.entries(rows)
         # The next table may name its files in another column.
         kept = {key: each for key, each in used.items() if key != "file_column"}
-        return Listing(entries, [*findings, *more], kept)
+        return FileListing(entries, [*findings, *more], kept)
 
-    def entries(self, rows: Sequence[tables.TableRow]) -> tuple[list[Entry], list[Finding]]:
+    def entries(self, rows: Sequence[tables.TableRow]) -> tuple[list[ListedFile], list[Finding]]:
         """Return the files that rows name, and a finding for each that names none."""
         splits, findings = self.official_splits(rows)
         used = set(self.named_columns().values())
@@ -234,7 +246,7 @@ class LabelledFiles(NamedColumns, LabelledData):
                 continue
             further = {key: value for key, value in row.values.items() if key not in used}
             label, group = row.get(self.label_column), row.get(self.group_column)
-            entries.append(Entry(self._path(row, name), name, label, group, split, further))
+            entries.append(ListedFile(self._path(row, name), name, label, group, split, further))
         return entries, findings
 
     def _path(self, row: tables.TableRow, name: str) -> Path:
@@ -249,11 +261,12 @@ class LabelledFiles(NamedColumns, LabelledData):
             return DataError(f"There is no file {path.name}.", hint="Files count from the table.")
         try:
             content = file.read()
+            about = self.about(file, content)
         except DataError as error:
             return error
-        return Look(fingerprint(content), len(content), self.about(file, content))
+        return Look(fingerprint(content), len(content), about)
 
-    def _columns(self, good: Sequence[tuple[Entry, ExampleFile, Look]]) -> Batch:
+    def _columns(self, good: Sequence[tuple[ListedFile, ExampleFile, Look]]) -> Batch:
         entries, files, looks = zip(*good, strict=True)
         names = [entry.name for entry in entries]
         groups = [each.group or str(look.about.get("group", "")) for each, _, look in good]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,6 +82,14 @@ class LabelledData(Dataset, GroupedSplits):
     def layout(self) -> str:
         """What a folder or file must look like, as a sentence for messages."""
 
+    def classes_of(self, label: str) -> tuple[str, ...] | None:
+        """Return the classes that a label names, or None where it does not say.
+
+        The default is one class. Where an example may be of several classes or of none, a
+        label names them in some way, and this takes it apart.
+        """
+        return (label,) if label else None
+
     def copies(self, columns: Batch) -> np.ndarray:
         """Return pairs of rows that show the same, int64 [pairs, 2]; they stay in one split.
 
@@ -108,7 +117,8 @@ class LabelledData(Dataset, GroupedSplits):
     def load(self, *, seed: int, cache: Path) -> Data:
         found = self.find(self.given_path, labelled=True)
         columns, findings = self._labelled(found)
-        classes = self.classes or tuple(sorted(set(columns["label"])))
+        named = {name for label in columns["label"] for name in self.classes_of(label) or ()}
+        classes = self.classes or tuple(sorted(named))
         if len(classes) < 2:
             raise DataError(
                 f"{self.path} has examples of {' and '.join(classes) or 'no class'}; "
@@ -137,7 +147,7 @@ class LabelledData(Dataset, GroupedSplits):
         """See :meth:`zoo.Dataset.read`; examples have `label` if each is of a known class."""
         found = self.find(path, labelled=False)
         labels, findings = found.columns["label"], list(found.findings)
-        known = np.isin(labels, self.classes) if self.classes else labels != ""
+        known = self._known(labels)
         columns = _examples(found.columns)
         if not np.all(known):
             del columns["label"]
@@ -154,13 +164,29 @@ class LabelledData(Dataset, GroupedSplits):
         """Return the examples that can be trained on, and what is wrong with the others."""
         findings = list(found.findings)
         labels = found.columns["label"]
-        known = np.isin(labels, self.classes) if self.classes else labels != ""
+        known = self._known(labels)
         for row in np.flatnonzero(~known):
             name = labels[row]
             message = f"{name!r} is none of the classes." if name else "It has no class."
             place = str(found.columns["id"][row])
             findings.append(Finding("warning", "no-class", message, place, self.layout))
         return {name: column[known] for name, column in found.columns.items()}, findings
+
+    def _known(self, labels: np.ndarray) -> np.ndarray:
+        """Return of which labels all that they name are classes, bool [n]."""
+        named = [self.classes_of(label) for label in labels]
+        return np.array(
+            [
+                names is not None and (not self.classes or set(names) <= set(self.classes))
+                for names in named
+            ],
+            bool,
+        )
+
+    def _count(self, labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, int]:
+        """Return how many examples are of each class."""
+        counts = Counter(name for label in labels for name in self.classes_of(label) or ())
+        return {name: counts[name] for name in classes}
 
     def _info(
         self,
@@ -177,8 +203,7 @@ class LabelledData(Dataset, GroupedSplits):
             ),
             counts={name: len(part) for name, part in rows.items()},
             classes={
-                name: {each: int(np.sum(columns["label"][part] == each)) for each in classes}
-                for name, part in rows.items()
+                name: self._count(columns["label"][part], classes) for name, part in rows.items()
             },
             facts={**found.facts, "classes": list(classes)},
         )

@@ -24,13 +24,13 @@ from zoo import (
     GroupedSplits,
     copy_findings,
     limited_findings,
+    near_copies,
     nearest,
     object_column,
     setting,
 )
 from zoo_vision.data import checks, formats, video
 from zoo_vision.data.annotations import Annotations
-from zoo_vision.data.duplicates import near_copies
 from zoo_vision.data.loading import Loaded, content_of, load
 from zoo_vision.images import MAX_PIXELS
 

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from detection_files import paint
 from PIL import Image, ImageEnhance
-from zoo_vision.data.duplicates import near_copies, perceptual_hash
-from zoo_vision.images import THUMBNAIL
+
+from zoo.data.near_copies import near_copies, perceptual_hash
+
+THUMBNAIL = 32
+"""Side of a thumbnail, px."""
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:

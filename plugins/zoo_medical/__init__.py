@@ -1,0 +1,1 @@
+"""Medical imaging: classification and segmentation with what a clinic would ask."""

@@ -1,0 +1,1 @@
+"""Where scans come from, how they are labelled and split, and what is wrong with them."""

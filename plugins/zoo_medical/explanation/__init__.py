@@ -1,0 +1,1 @@
+"""Pictures that show why, and whether they do."""

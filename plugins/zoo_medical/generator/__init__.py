@@ -1,0 +1,1 @@
+"""Generated scans, with which a recipe can be tried and a model pretrained without any data."""

@@ -1,0 +1,1 @@
+"""Scans that are larger than a network's input."""

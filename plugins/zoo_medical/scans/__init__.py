@@ -1,0 +1,1 @@
+"""Pictures and volumes as references, whatever the kind of their files."""

@@ -1,0 +1,1 @@
+"""What is learnt of scans: a class, findings, masks, or the scans themselves."""
