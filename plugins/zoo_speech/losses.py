@@ -13,6 +13,9 @@ BLANK = 0
 NEVER = -1e9
 """The logit of a piece where there is no sound."""
 
+_LEAST_LOG = 80.0
+"""Logits further below the largest of their frame count as if they were so far below."""
+
 
 @keras.saving.register_keras_serializable(package="zoo_speech")
 class CTC(keras.losses.Loss):
@@ -111,6 +114,8 @@ def _native_losses(texts: Any, logits: Any, frames: Any) -> Any:
     first = tf.where(empty[:, None], BLANK + 1, texts[:, :1])
     texts = tf.concat([first, texts[:, 1:]], axis=1)
     places = tf.where(texts != BLANK)
+    # It computes with probabilities, and of one that float32 does not have comes no loss.
+    logits = tf.maximum(logits, tf.reduce_max(logits, axis=-1, keepdims=True) - _LEAST_LOG)
     # Its blank is the last class.
     turned = tf.concat([logits[..., 1:], logits[..., :1]], axis=-1)
     losses, _ = tf.raw_ops.CTCLoss(

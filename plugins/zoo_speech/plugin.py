@@ -142,14 +142,7 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
             dataset="recordings",
             sample="voices",
             strategy="seconds-parallel",
-            settings={
-                **_SETTINGS,
-                "train.batch_size": 64,
-                # Known speakers are soon recognised without a fault, which says nothing of others.
-                "train.keep": "last",
-                "train.stages": _stages(head=4, all_=40, scratch=60, most=6000, peak=3e-3),
-                "train.learning_rate": 3e-3,
-            },
+            settings=_KEYWORDS,
             trial={
                 **_TRIAL,
                 "data.count": 160,
@@ -157,6 +150,28 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
                 "train.stages": [{"steps": 40}],
             },
             default=True,
+        ),
+        zoo.RecipeSpec(
+            name="voices",
+            summary="Learns digits from many synthetic voices, to start a recogniser of yours.",
+            task="keywords",
+            model="resnet",
+            dataset="voices",
+            sample="voices",
+            strategy="seconds-parallel",
+            settings={
+                **_KEYWORDS,
+                "data.count": 16_000,
+                "data.voices": 1600,
+                "train.stages": [{"steps": 2200}],
+                "train.validate_every": 4.0,
+            },
+            trial={
+                **_TRIAL,
+                "data.count": 160,
+                "train.batch_size": 16,
+                "train.stages": [{"steps": 40}],
+            },
         ),
         zoo.RecipeSpec(
             name="transcribe",
@@ -245,3 +260,14 @@ def _stages(*, head: int, all_: int, scratch: int, most: int, peak: float) -> li
         },
         {"name": "scratch", "when": "scratch", "epochs": scratch, "steps": most},
     ]
+
+
+_KEYWORDS: dict[str, Any] = {
+    **_SETTINGS,
+    "train.batch_size": 64,
+    # Known speakers are soon recognised without a fault, which says nothing of others.
+    "train.keep": "last",
+    "train.stages": _stages(head=4, all_=40, scratch=60, most=6000, peak=3e-3),
+    "train.learning_rate": 3e-3,
+}
+"""What the recipes of words have in common."""

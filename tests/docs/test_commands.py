@@ -179,7 +179,9 @@ class Desk:
 
     def _run(self, plugin: str, recipe: str, number: int = 0) -> str:
         """Return one of the first runs of a recipe, trained if there are not so many."""
-        command = ("zoo", "train", f"{plugin}/{recipe}", "--data", DATA[plugin])
+        spec = registry().spec("recipe", f"{plugin}/{recipe}")
+        files = () if spec.dataset == spec.sample else ("--data", DATA[plugin])
+        command = ("zoo", "train", f"{plugin}/{recipe}", *files)
         while len(found := sorted(self.runs.glob(f"{plugin}-{recipe}-*"))) <= number:
             assert self.carry_out(command) == 0
         return f"runs/{found[number].name}"

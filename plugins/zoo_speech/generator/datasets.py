@@ -79,7 +79,16 @@ class GeneratedSpeech(Dataset):
         """Return what reads the user's own files with a model that was trained on these."""
 
     def load(self, *, seed: int, cache: Path) -> Data:
-        """See :meth:`zoo.Dataset.load`."""
+        """See :meth:`zoo.Dataset.load`.
+
+        Raises:
+            ConfigError: files are given, or words that the voices cannot say.
+        """
+        if self.path:
+            raise ConfigError(
+                f"--data {self.path} is given, and {self.title} are made, not read.",
+                hint="Leave out --data, or train another recipe on your files: zoo train speech",
+            )
         self._check_words()
         columns = self._columns(seed)
         index = np.arange(self.count)

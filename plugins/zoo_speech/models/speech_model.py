@@ -86,11 +86,11 @@ class SpeechModel(zoo.Model):
         """Return logits of classes, or of pieces at each step, whichever the space asks for."""
         score = layers.Dense(len(space.classes), dtype="float32", name="head")
         dropout = layers.Dropout(self.dropout, name="dropout")
-        if len(space.outputs["logits"].shape) == 2:
-            return HidePadding(name="logits")(score(dropout(states)), mask)
-        pooled = AttentiveStatistics(name="pool")(states, mask)
         # Encoders differ in how large their states are; a head should begin alike on all.
-        pooled = zoo.RootMeanSquare(dtype="float32", name="scale")(pooled)
+        scale = zoo.RootMeanSquare(dtype="float32", name="scale")
+        if len(space.outputs["logits"].shape) == 2:
+            return HidePadding(name="logits")(score(dropout(scale(states))), mask)
+        pooled = scale(AttentiveStatistics(name="pool")(states, mask))
         embedding = layers.Dense(self.embedding, dtype="float32", name="embedding")(pooled)
         return score(dropout(embedding))
 

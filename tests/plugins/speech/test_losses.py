@@ -80,6 +80,18 @@ def test_text_too_long_for_its_sound_counts_nothing() -> None:
 
 
 @pytest.mark.usefixtures("way")
+def test_a_text_that_seems_impossible_has_a_finite_loss_and_gradient() -> None:
+    sure_of_blank = np.where(np.arange(4) == BLANK, 300.0, 0.0) * np.ones((1, 6, 1))
+    logits = tf.Variable(sure_of_blank.astype(np.float32))
+
+    with tf.GradientTape() as tape:
+        found = CTC().call(np.array([[1, 2]]), logits)
+
+    assert 100 < float(found[0]) < np.inf
+    assert np.isfinite(ops.convert_to_numpy(tape.gradient(found, logits))).all()
+
+
+@pytest.mark.usefixtures("way")
 def test_a_diverged_network_is_not_taken_for_silence() -> None:
     found = ops.convert_to_numpy(CTC().call(np.array([[1, 2]]), np.full((1, 6, 4), np.nan)))
     assert not np.isfinite(found).any()

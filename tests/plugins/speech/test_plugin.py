@@ -53,7 +53,7 @@ def new_files(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("recipe", ["keywords", "transcribe", "speakers"])
+@pytest.mark.parametrize("recipe", ["keywords", "transcribe", "speakers", "voices"])
 def test_a_recipe_of_each_task_is_there(recipe: str) -> None:
     spec = registry().spec("recipe", f"speech/{recipe}")
     assert spec.trial
