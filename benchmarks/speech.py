@@ -7,8 +7,10 @@
     python benchmarks/speech.py realtime --run RUN --data FOLDER
 
 FOLDER holds the Free Spoken Digit Dataset: recordings named `DIGIT_SPEAKER_INDEX.wav`, 8 kHz.
-`--weights RUN` starts from an earlier run, such as one on generated voices, and `--set` changes
-a setting of the recipe. No recording that is tested on is trained or validated on.
+`--weights RUN` starts from an earlier run and `--set` changes a setting of the recipe. `speakers`
+is meant to start from generated voices, which `zoo train speech/voices --set data.rate=8000`
+makes, and `strings` from the run of `fsdd`. No recording that is tested on is trained or
+validated on, also not in the run to start from.
 
 Strings are joined from single recordings of one speaker, 2 to 7 digits, with gaps of .05 to
 .4 s and noise 15 to 40 dB below the speech; those of the test split from indices 0 to 4, all
