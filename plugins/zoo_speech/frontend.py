@@ -6,6 +6,7 @@ that is as fast as an FFT, and unlike it can be exported to every format.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -132,17 +133,30 @@ class NormaliseUtterance(keras.layers.Layer):
 
 
 @_register
-class NormaliseOverall(keras.layers.BatchNormalization):
-    """Takes out the mean and the deviation that each band has over the frames of training.
+class NormaliseRange(keras.layers.Layer):
+    """Brings the usual range of speech to about -1 to 1, alike for every recording and band.
 
-    Called as :class:`NormaliseUtterance`; padding is not counted.
+    So what tells one recording's spectrum from another's stays. Called as
+    :class:`NormaliseUtterance`.
+
+    Args:
+        middle: of each band's range.
+        reach: half of the range.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "center": False, "scale": False, "dtype": "float32"})
+    def __init__(self, middle: Sequence[float], reach: float, **options: Any) -> None:
+        super().__init__(**{**options, "dtype": "float32"})
+        self.middle, self.reach = [float(each) for each in middle], float(reach)
 
-    def call(self, x: Any, mask: Any, training: bool | None = None) -> Any:
-        return super().call(x, training=training, mask=mask)
+    def call(self, x: Any, mask: Any) -> Any:
+        x = (x - ops.convert_to_tensor(self.middle, "float32")) / self.reach
+        return x * ops.cast(mask, "float32")[..., None]
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "middle": self.middle, "reach": self.reach}
 
 
 @_register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -14,7 +15,7 @@ from zoo_speech.frontend import (
     MFCC,
     FrameMask,
     LogMel,
-    NormaliseOverall,
+    NormaliseRange,
     NormaliseUtterance,
     SpecAugment,
 )
@@ -23,6 +24,9 @@ from zoo_speech.models.layers import AttentiveStatistics, Encoder
 
 HEAD_PATTERNS = (("head", "pool/*"), ("head", "embedding/*"), ("head", "head/*"))
 """Parts that follow the encoder, for `part_patterns`."""
+
+_LOG_POWER, _LOG_POWER_REACH = -8.0, 4.0
+"""Where the logarithms of mel bands usually lie: mean and deviation over loud and soft speech."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +110,10 @@ class SpectrogramModel(SpeechModel):
     coefficients: int = zoo.setting(20, "Cepstral coefficients, if features are mfcc.", minimum=2)
     window_ms: float = zoo.setting(25.0, "Length of a frame, ms.", minimum=1)
     hop_ms: float = zoo.setting(10.0, "From one frame to the next, ms.", minimum=1)
-    normalisation: Literal["global", "utterance"] = zoo.setting(
-        "global",
-        "Whether training's mean and deviation of each band are taken out, or the recording's own. "
-        "Those of a short word say much of which word it is.",
+    normalisation: Literal["range", "utterance"] = zoo.setting(
+        "range",
+        "Whether the usual range of speech is brought to one scale, or each recording's own mean "
+        "and deviation are taken out of each band. Those of a short word say which word it is.",
     )
 
     def frontend(self, rate: int) -> keras.Layer:
@@ -125,9 +129,12 @@ class SpectrogramModel(SpeechModel):
         return LogMel(**common)
 
     def normalise(self, features: Any, mask: Any) -> Any:
-        per_utterance = self.normalisation == "utterance"
-        layer = NormaliseUtterance if per_utterance else NormaliseOverall
-        return layer(name="normalise")(features, mask)
+        if self.normalisation == "utterance":
+            return NormaliseUtterance(name="normalise")(features, mask)
+        middle = [_LOG_POWER] * self.bands
+        if self.features == "mfcc":  # the transform of a flat spectrum
+            middle = [_LOG_POWER * math.sqrt(self.bands), *[0.0] * (self.coefficients - 1)]
+        return NormaliseRange(middle, _LOG_POWER_REACH, name="normalise")(features, mask)
 
 
 def samples_per_step(model: keras.Model) -> int:

@@ -318,7 +318,7 @@ def test_baselines_tell_tones_apart(words: zoo.Batch, texts: zoo.Batch) -> None:
 
 
 def test_settings_reach_the_augmentation(words: zoo.Batch) -> None:
-    task = Keywords(speed=0, shift=0, room=0, noise=0, gain=0)
+    task = Keywords(speed=0, shift=0, room=0, colour=0, noise=0, gain=0)
     preprocessing = task.prepare(zoo.Columns(words), info_of(classes=["no", "yes"]))
     inputs = preprocessing.inputs(words)
     seeds = np.zeros((12, 2), np.int64)
