@@ -30,7 +30,7 @@ class Look(NamedTuple):
 
     Attributes:
         shape: median [height, width], with the depth before it for volumes; px.
-        channels: 1 for grey, 3 for colour.
+        channels: 1 for grey, 3 for colour, others as the files have them.
         mean: of each channel.
         deviation: of each channel.
     """

@@ -78,6 +78,25 @@ class HubBackboneModel(zoo.Model):
         return model.get_layer("encoder")
 
 
+def _check_suits(space: zoo.Space, name: str) -> None:
+    """Check that scans are pictures in grey or colour.
+
+    Args:
+        space: what a network is built from.
+        name: of the architecture, for the message.
+
+    Raises:
+        ConfigError: they are volumes, or have other channels.
+    """
+    check_pictures(space, name)
+    channels = space.inputs["scan"].shape[-1]
+    if channels not in (1, 3):
+        raise zoo.ConfigError(
+            f"{name} takes grey or colour, and the scans have {channels} channels.",
+            hint="For other channels use model=resnet for classes, or model=unet for masks.",
+        )
+
+
 def _converter(backbone: type[keras_hub.models.Backbone], folder: str) -> Any:
     """Return what turns pictures into a preset's inputs; None if it does not say."""
     for kind in keras_hub.layers.ImageConverter.__subclasses__():
@@ -114,7 +133,7 @@ class HubClassifier(HubBackboneModel, ScanModel):
         return Standardise(*self.input_range, name="standardise")
 
     def features(self, scans: Any, space: zoo.Space, name: str) -> Any:
-        check_pictures(space, type(self).__name__)
+        _check_suits(space, type(self).__name__)
         side = self.resolution
         stretched = layers.Resizing(side, side, dtype="float32", name=f"{name}_resize")(scans)
         return self.encode(stretched, name)
@@ -330,7 +349,7 @@ class SegFormer(HubBackboneModel):
         )
 
     def build(self, space: zoo.Space) -> keras.Model:
-        check_pictures(space, "SegFormer")
+        _check_suits(space, "SegFormer")
         height, width = sizes_of(space)
         # Keras Hub's attention is for squares alone.
         side = -(-max(height, width) // _SEGFORMER_STRIDE) * _SEGFORMER_STRIDE

@@ -1,9 +1,9 @@
 """What a scan and a mask are to the rest of the plugin; both are cheap to hold.
 
 A picture is [height, width, channels], a volume [depth, height, width, channels]; channels
-come last, one for grey and three for colour. Of a volume in a known orientation, depth runs
-towards the patient's head, height towards the back and width towards the left side, as in
-a stack of axial slices on a light box.
+come last: one for grey, three for colour, up to 16 of a NIfTI file. Of a volume in a known
+orientation, depth runs towards the patient's head, height towards the back and width towards
+the left side, as in a stack of axial slices on a light box.
 """
 
 from __future__ import annotations

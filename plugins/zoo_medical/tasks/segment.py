@@ -19,6 +19,7 @@ from zoo_medical.explanation.overlays import file_name
 from zoo_medical.inference.sliding import MULTIPLE, TiledScans, blended
 from zoo_medical.models.losses import DiceCrossEntropy
 from zoo_medical.preprocessing import MaskPreprocessing, look_at
+from zoo_medical.scans.scan import Scan, Slice, put_together
 from zoo_medical.tasks.subgroups import Subgrouped
 from zoo_medical.tasks.varied import NOTICE, Varied
 
@@ -185,35 +186,48 @@ class Segment(Varied, Subgrouped, zoo.Task):
     def records(self, batch: zoo.Batch, predictions: zoo.Batch) -> Iterator[dict[str, Any]]:
         """Yield how large each class is in each scan: pixels, and mm² or ml by its spacing."""
         for row, scan in enumerate(batch["scan"]):
-            mask, names = predictions["mask"][row], predictions["classes"][row]
-            counts = np.bincount(mask.ravel(), minlength=len(names) + 1)[1:]
-            unit, size = _unit(scan.spacing)
             yield {
                 "id": str(batch["id"][row]),
                 "confidence": _rounded(predictions["confidence"][row]),
-                "classes": {
-                    str(name): {"pixels": int(count), unit: round(float(count * size), 4)}
-                    for name, count in zip(names, counts, strict=True)
-                },
+                "classes": _sizes(predictions["mask"][row], scan, predictions["classes"][row]),
             }
 
     def files(
         self, batch: zoo.Batch, predictions: zoo.Batch, folder: Path, preprocessing: Any
     ) -> None:
-        """Write each mask in its scan's own geometry, overlays, and a table of sizes."""
+        """Write each mask in its scan's own geometry, overlays, and a table of sizes.
+
+        The slices of a volume are one volume again.
+        """
         (folder / "masks").mkdir()
         (folder / "overlays").mkdir()
         with (folder / "sizes.csv").open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(["id", "class", "pixels", "size", "unit"])
-            for record in self.records(batch, predictions):
-                for name, each in record["classes"].items():
+            wholes = put_together(list(batch["scan"]), list(predictions["mask"]))
+            for row, scan, mask in wholes:
+                name = _whole_name(str(batch["id"][row]), batch["scan"][row])
+                for kind, each in _sizes(mask, scan, predictions["classes"][row]).items():
                     (unit,) = each.keys() - {"pixels"}
-                    table.writerow([record["id"], name, each["pixels"], each[unit], unit])
-        for row, scan in enumerate(batch["scan"]):
-            name, mask = file_name(str(batch["id"][row]), row), predictions["mask"][row]
-            scan.write_like(folder / "masks" / name, mask)
-            mask_figures.write_overlay(folder / "overlays" / f"{name}.png", scan.read(), mask)
+                    table.writerow([name, kind, each["pixels"], each[unit], unit])
+                stem = file_name(name, row)
+                scan.write_like(folder / "masks" / stem, mask)
+                mask_figures.write_overlay(folder / "overlays" / f"{stem}.png", scan.read(), mask)
+
+
+def _whole_name(name: str, scan: Scan) -> str:
+    """Return an example's name, and for a slice that of its volume."""
+    return name.rpartition("#")[0] or name if isinstance(scan, Slice) else name
+
+
+def _sizes(mask: np.ndarray, scan: Scan, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return how large each class is in a scan: pixels, and mm² or ml by its spacing."""
+    counts = np.bincount(mask.ravel(), minlength=len(names) + 1)[1:]
+    unit, size = _unit(scan.spacing)
+    return {
+        str(name): {"pixels": int(count), unit: round(float(count * size), 4)}
+        for name, count in zip(names, counts, strict=True)
+    }
 
 
 def _mask(probabilities: np.ndarray, threshold: float) -> np.ndarray:

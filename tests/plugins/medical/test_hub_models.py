@@ -173,3 +173,11 @@ def test_one_network_of_the_hub_is_no_ensemble() -> None:
 def test_patches_have_to_fill_a_picture() -> None:
     with pytest.raises(zoo.ConfigError, match="do not fill"):
         ViT(resolution=40).build(space_of_classes(28, 28, 1))
+
+
+@pytest.mark.parametrize("model", [EfficientNet(), ViT()])
+def test_other_channels_are_refused(model: Any) -> None:
+    with pytest.raises(zoo.ConfigError, match="have 4 channels"):
+        model.build(space_of_classes(28, 28, 4))
+    with pytest.raises(zoo.ConfigError, match="have 2 channels"):
+        SegFormer().build(space_of_masks(64, 64, 2))

@@ -10,12 +10,15 @@ import keras
 import nibabel
 import numpy as np
 import pytest
+from medical_files import write_nifti
 from medical_scans import discs, info_of
 from PIL import Image
 from zoo_medical.evaluation import mask_baselines
 from zoo_medical.models.unet import UNet
 from zoo_medical.preprocessing import MaskPreprocessing
-from zoo_medical.scans.scan import ArrayScan
+from zoo_medical.scans.nifti import NiftiFile
+from zoo_medical.scans.scan import ArrayMask, ArrayScan, Slice
+from zoo_medical.tasks.classify import Classify
 from zoo_medical.tasks.segment import Segment
 
 import zoo
@@ -193,3 +196,56 @@ def test_baselines_outline_what_is_bright_or_always_there() -> None:
 
 def test_it_says_that_it_is_no_medical_device() -> None:
     assert Segment.notice.startswith("Not a medical device.")
+
+
+def test_masks_of_slices_are_written_as_a_volume(tmp_path: Path) -> None:
+    volume = ArrayScan(np.zeros((4, 20, 30, 1), np.float32), "v", (3.0, 0.7, 0.8))
+    scans = [ArrayScan(np.zeros((20, 30, 1)), "p"), *(Slice(volume, place) for place in range(4))]
+    names = ["p#1", *(f"scans/v#{place:04d}" for place in range(4))]
+    batch = {"id": zoo.object_column(names), "scan": zoo.object_column(scans)}
+    masks = [np.zeros((20, 30), np.uint8) for _ in scans]
+    masks[2][:10], masks[4][:, :5] = 1, 1
+    Segment().files(batch, Segment().decode(certain(masks), {}), tmp_path, None)
+    assert {path.name for path in (tmp_path / "masks").iterdir()} == {
+        "00000-p_1.png",
+        "00001-scans_v.nii.gz",
+    }
+    nifti = nibabel.load(tmp_path / "masks" / "00001-scans_v.nii.gz")
+    assert nifti.header.get_zooms() == pytest.approx((0.8, 0.7, 3.0))
+    written = np.asarray(nifti.dataobj).transpose(2, 1, 0)
+    np.testing.assert_array_equal(written, np.stack(masks[1:]))
+    with (tmp_path / "sizes.csv").open() as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    assert rows["scans/v"]["unit"] == "ml"
+    assert float(rows["scans/v"]["size"]) == pytest.approx(400 * 3 * 0.7 * 0.8 / 1000, abs=1e-4)
+    assert rows["p#1"]["unit"] == "mm2"
+
+
+@pytest.mark.parametrize("channels", [2, 16])
+@pytest.mark.parametrize("slices", [False, True], ids=["volumes", "slices"])
+def test_channels_of_a_nifti_file_reach_the_network(
+    tmp_path: Path, channels: int, slices: bool
+) -> None:
+    values = np.random.default_rng(0).random((12, 16, 8, channels)).astype(np.float32)
+    volume = NiftiFile(write_nifti(tmp_path / "a.nii", values))
+    scans = [Slice(volume, place) for place in range(8)] if slices else [volume]
+    mask = ArrayMask(np.zeros(scans[0].read().shape[:-1], np.uint8))
+    columns = {
+        "id": zoo.object_column(map(str, range(len(scans)))),
+        "scan": zoo.object_column(scans),
+        "mask": zoo.object_column([mask] * len(scans)),
+    }
+    task, examples = Segment(tile=16), zoo.Columns(columns)
+    preprocessing = task.prepare(examples, info_of("disc"))
+    assert preprocessing.channels == len(preprocessing.mean) == channels
+    windows = zoo.all_rows(task.windows(examples, preprocessing))
+    scan = preprocessing.inputs(windows)["scan"]
+    np.testing.assert_array_equal(
+        scan[0][tuple(map(slice, scans[0].read().shape))], scans[0].read()
+    )
+    assert UNet(size="tiny").build(preprocessing.space)({"scan": scan}).shape == (
+        *scan.shape[:-1],
+        2,
+    )
+    canvas = Classify().scan_fields(columns)
+    assert canvas["channels"] == channels
