@@ -34,9 +34,9 @@ lint: $(STAMP)
 types: $(STAMP)
 	@$(BIN)/mypy
 
-# The tests of a file share what is slow to make, so they stay in one process.
+# The tests of a class or file share what is slow to make, so they stay in one process.
 tests: $(STAMP)
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/pytest --numprocesses 2 --dist loadscope
 
 # Any warning fails, such as a link within the site that leads nowhere.
 docs: $(STAMP)
