@@ -86,11 +86,20 @@ LAYOUTS: dict[str, dict[str, dict[str, Any]]] = {
 """Of MONAI's U-Net for the sizes of ours; the last of its channels are not halved once more."""
 SEGMENTATION: dict[int, dict[str, Any]] = {
     2: {"data.size": 64, "model.size": "small", "train.batch_size": 8},
-    3: {"data.size": 32, "model.size": "tiny", "train.batch_size": 4},
+    3: {
+        "data.size": 32,
+        "model.size": "tiny",
+        "train.batch_size": 4,
+        "train.learning_rate": 5e-3,
+    },
 }
-"""Settings of the generator, the network and the batches, for pictures and volumes."""
-ROUND = {2: 50, 3: 40}
-"""Steps of a round, for pictures and volumes."""
+"""Settings of the generator, the network and the training, for pictures and volumes."""
+ROUND = {2: 50, 3: 80}
+"""Steps of a round, for pictures and volumes.
+
+Lesions are .3 % of the volumes that have one. At the recipe's learning rate our U-Net finds next
+to none of them within half as many steps.
+"""
 
 
 def main() -> None:

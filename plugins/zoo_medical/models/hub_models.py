@@ -308,6 +308,8 @@ class _SegFormerSize(NamedTuple):
 
 _SEGFORMER_STRIDE = 32
 """Pixels for a place of the coarsest features."""
+_SEGFORMER_SMALLEST = 2 * _SEGFORMER_STRIDE
+"""Keras Hub's layers lose the shape of features that are a single place."""
 _SEGFORMER = {
     "b0": _SegFormerSize((32, 64, 160, 256), (2, 2, 2, 2), 256),
     "b1": _SegFormerSize((64, 128, 320, 512), (2, 2, 2, 2), 256),
@@ -352,7 +354,8 @@ class SegFormer(HubBackboneModel):
         _check_suits(space, "SegFormer")
         height, width = sizes_of(space)
         # Keras Hub's attention is for squares alone.
-        side = -(-max(height, width) // _SEGFORMER_STRIDE) * _SEGFORMER_STRIDE
+        longest = max(height, width, _SEGFORMER_SMALLEST)
+        side = -(-longest // _SEGFORMER_STRIDE) * _SEGFORMER_STRIDE
         around = ((0, side - height), (0, side - width))
         scan = keras.Input(space.inputs["scan"].shape, name="scan")
         pictures = Standardise(*self.input_range, name="standardise")(scan)

@@ -15,7 +15,6 @@ register = keras.saving.register_keras_serializable(package="zoo_medical")
 Shape = tuple[Any, ...]
 """Sizes of a tensor's axes; None where they vary."""
 
-_CONVOLUTIONS = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 _TRANSPOSED = {2: keras.layers.Conv2DTranspose, 3: keras.layers.Conv3DTranspose}
 
 
@@ -68,6 +67,26 @@ class _Constants(keras.initializers.Initializer):
 
     def __call__(self, shape: Shape, dtype: Any = None) -> Any:
         return ops.convert_to_tensor(self.values, dtype)
+
+
+@register
+class VolumeConvolution(keras.layers.Conv3D):
+    """A convolution of volumes, in float32 where a side of them is smaller than the kernel.
+
+    There TensorFlow's oneDNN writes past its arrays on CPUs in bfloat16: with three by three by
+    three, the kernel's gradient is garbage at a depth of 2, and with strides at a width of 1.
+    Such features are small, so float32 costs little; larger ones are faster in bfloat16.
+    """
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        pairs = zip(inputs.shape[1:-1], self.kernel_size, strict=True)
+        if not any(side is not None and side < reach for side, reach in pairs):
+            return super().convolution_op(inputs, kernel)
+        found = super().convolution_op(ops.cast(inputs, "float32"), ops.cast(kernel, "float32"))
+        return ops.cast(found, inputs.dtype)
+
+
+_CONVOLUTIONS = {2: keras.layers.Conv2D, 3: VolumeConvolution}
 
 
 @register

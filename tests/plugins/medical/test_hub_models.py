@@ -165,6 +165,13 @@ def test_a_network_trains_in_bfloat16(name: str) -> None:
     assert np.mean([not np.array_equal(*pair) for pair in zip(before, after, strict=True)]) > 0.7
 
 
+@pytest.mark.parametrize("sizes", [(8, 8), (24, 24), (32, 16)])
+def test_segformer_takes_small_pictures(sizes: tuple[int, int]) -> None:
+    """Keras Hub's own cannot be built for 32 px or less."""
+    space = space_of_masks(*sizes, 1)
+    assert outputs(SegFormer().build(space), space).shape == (2, *sizes, 2)
+
+
 def test_one_network_of_the_hub_is_no_ensemble() -> None:
     with pytest.raises(zoo.ConfigError, match="members"):
         ViT(members=2).build(space_of_classes(28, 28, 1))
