@@ -21,6 +21,7 @@ import pytest
 import soundfile
 from detection_files import Shot, Thing, paint, save, write_coco
 from documents import PAGES, ROOT, Block, Command, blocks, commands, inline_code
+from medical_files import save_scan
 from packaging.requirements import Requirement
 from zoo_fraud.simulator import Portfolio, simulate
 from zoo_speech.generator.datasets import Voices
@@ -44,6 +45,7 @@ NOT_CARRIED_OUT = {
 SMALL: dict[str, Any] = {"evaluation.baselines": False, "evaluation.samples": 5}
 SMALL_OF = {
     "fraud": {"model.width": 16, "train.stages": [{"steps": 4}]},
+    "medical": {"model.size": "tiny", "train.stages": [{"steps": 2}]},
     "speech": {"model.size": "tiny", "train.stages": [{"steps": 2}]},
     "translation": {"task.beams": 1, "task.pieces": 400, "train.stages": [{"steps": 2}]},
     "vision": {
@@ -57,6 +59,7 @@ SMALL_OF = {
 
 DATA = {
     "fraud": "transactions.parquet",
+    "medical": "scans/",
     "speech": "recordings/",
     "translation": "pairs.tsv",
     "vision": "pictures/",
@@ -89,6 +92,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     _write_transactions(folder)
     _write_pictures(folder)
     _write_recordings(folder)
+    _write_scans(folder)
     _write_texts(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZOO_HOME", str(tmp_path_factory.mktemp("home")))
@@ -138,6 +142,13 @@ def _write_recordings(folder: Path) -> None:
             for place in (f"recordings/{label}", "new-recordings"):
                 (folder / place).mkdir(parents=True, exist_ok=True)
                 soundfile.write(folder / place / name, recording.read(), recording.rate)
+
+
+def _write_scans(folder: Path) -> None:
+    for place in ("scans", "slides", "labelled", "all-scans", "new-scans"):
+        for row in range(24):
+            kind = "lesion" if row % 2 else "normal"
+            save_scan(folder / place / kind / f"patient{row}.png", row, lesion=kind == "lesion")
 
 
 def _write_texts(folder: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from detection_files import save, write_coco
-from PIL import Image
+from medical_files import save_mask, save_scan
 from pyarrow import csv
 from speech_files import RATE, tone, write, write_digits, write_jsonl
 from zoo_fraud.simulator import Portfolio, simulate
@@ -89,25 +89,6 @@ class TestMedical(PluginContract):
     def left_out(self) -> Mapping[str, str]:
         reason = _HEAVY.format("medical")
         return {f"test_*[{name}]": reason for name in ("vit", "efficientnet", "segformer")}
-
-
-def place_of(row: int) -> np.ndarray:
-    """Return where the lesion of a scan lies, bool [32, 32]."""
-    rows, columns = np.indices((32, 32))
-    return (rows - 10 - row % 13) ** 2 + (columns - 10 - row % 11) ** 2 < 25
-
-
-def save_scan(path: Path, row: int, *, lesion: bool) -> None:
-    """Write a noisy grey picture that nothing else is like."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(row).integers(60, 140, (32, 32))
-    pixels = np.where(place_of(row) & bool(lesion), pixels + 90, pixels)
-    Image.fromarray(pixels.astype(np.uint8)).save(path)
-
-
-def save_mask(path: Path, row: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(place_of(row).astype(np.uint8)).save(path)
 
 
 class TestSpeech(PluginContract):
