@@ -210,7 +210,9 @@ def _quick_settings(words: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _as_toml(value: Any) -> str:
-    """Return a value as one line of TOML."""
+    """Return a value as one line of TOML, in which `none` stands for None."""
+    if value is None:
+        return "none"
     if isinstance(value, list):
         return f"[{', '.join(map(_as_toml, value))}]"
     if isinstance(value, dict):
