@@ -192,7 +192,7 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
                 **_TRIAL,
                 "data.count": 80,
                 "train.batch_tokens": 2000,
-                "train.stages": [{"steps": 30}],
+                "train.stages": [{"steps": 70}],
             },
         ),
         zoo.RecipeSpec(
