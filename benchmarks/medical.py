@@ -33,8 +33,6 @@ import argparse
 import contextlib
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,9 +41,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peers import Peer, Rounds, peer_python, print_rates, trainer_of
 from scipy.special import expit, logit
-from speech import settings_of, trainer_of
-from translation import Peer, Rounds, print_rates, say
+from speech import settings_of
 
 import zoo
 from zoo.api import resolve
@@ -56,7 +54,7 @@ from zoo.settings import cache_folder
 from zoo.storage import write_json
 from zoo.training.loop import Trainer
 
-TORCH, MONAI = "2.13.0", "1.6.1"
+PACKAGES = ("torch==2.13.0", "monai==1.6.1")
 PEER = Path(__file__).with_name("medical_peer.py")
 PEERS = {
     f"{layout}-{precision}": {"layout": layout, "bfloat16": precision == "bfloat16"}
@@ -357,7 +355,8 @@ def started_peers(
             "weight_decay": train.weight_decay,
             "clip_norm": train.clip_norm,
         }
-        python = peer_python(arguments.peer_home.resolve()) if arguments.peers else Path()
+        home = arguments.peer_home.resolve()
+        python = peer_python(home, PACKAGES, "monai, torch") if arguments.peers else Path()
         peers = {}
         for name in arguments.peers:
             layout = LAYOUTS[PEERS[name]["layout"]][recipe.model.size]
@@ -377,19 +376,6 @@ def write_batches(path: Path, trainer: Trainer, steps: int) -> None:
     scans = np.stack([inputs["scan"] for inputs, _, _ in batches])
     masks = np.stack([targets for _, targets, _ in batches]).astype(np.uint8)
     np.savez(path, scans=scans, labels=masks)
-
-
-def peer_python(home: Path) -> Path:
-    """Return the interpreter of the peer's environment, which is made if need be."""
-    python = home / "bin" / "python"
-    probe = [python, "-I", "-c", "import monai, torch"]
-    if python.exists() and subprocess.run(probe, check=False).returncode == 0:
-        return python
-    say(f"installing PyTorch and MONAI in {home}")
-    subprocess.run([sys.executable, "-m", "venv", home], check=True)
-    wanted = [f"torch=={TORCH}", f"monai=={MONAI}"]
-    subprocess.run([python, "-I", "-m", "pip", "install", "--quiet", *wanted], check=True)
-    return python
 
 
 if __name__ == "__main__":

@@ -29,13 +29,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import os
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -46,20 +43,17 @@ from typing import Any
 import keras
 import numpy as np
 import soundfile
-from translation import Peer, Rounds, print_rates, say
+from peers import Peer, Rounds, peer_python, print_rates, trainer_of
 
 import zoo
 from zoo.api import resolve
 from zoo.config import Given, from_options, from_settings
-from zoo.data.examples import EncodedExamples
 from zoo.data.order import Order
-from zoo.distribution import distribute
 from zoo.recipe import Recipe
 from zoo.settings import cache_folder
 from zoo.storage import write_json
-from zoo.training.loop import Trainer
 
-TORCH = "2.13.0"
+PACKAGES = ("torch==2.13.0", "numpy")
 PEER = Path(__file__).with_name("speech_peer.py")
 PEERS = {"torch-float32": {"compiled": False}, "torch-compiled": {"compiled": True}}
 CORES = len(os.sched_getaffinity(0))
@@ -247,27 +241,6 @@ def speed(arguments: argparse.Namespace) -> None:
     print_rates(rounds.seconds, amounts, "examples", peers)
 
 
-def trainer_of(recipe: Recipe, steps: int) -> Trainer:
-    """Return what `zoo train` trains from scratch with, but for validation and checkpoints."""
-    data = recipe.dataset.load(seed=recipe.seed, cache=cache_folder())
-    keras.utils.set_random_seed(recipe.seed)
-    preprocessing = recipe.task.prepare(data.splits["train"], data.info)
-    windows = recipe.task.windows(data.splits["train"], preprocessing)
-    distribution = distribute(recipe.strategy)
-    with distribution.scope():
-        model = recipe.model.build(preprocessing.space)
-    return Trainer(
-        model=model,
-        parts=recipe.model.parts(model),
-        loss=recipe.task.loss(preprocessing.space),
-        config=recipe.train,
-        stages=[dataclasses.replace(recipe.train.stages[-1], epochs=None, steps=steps)],
-        examples=EncodedExamples(windows, preprocessing, recipe.train.memory),
-        distribution=distribution,
-        seed=recipe.seed,
-    )
-
-
 @contextlib.contextmanager
 def started_peers(
     arguments: argparse.Namespace, recipe: Recipe, model: keras.Model, batches: list[Any]
@@ -294,25 +267,13 @@ def started_peers(
             "weight_decay": recipe.train.weight_decay,
             "clip_norm": recipe.train.clip_norm,
         }
-        python = peer_python(arguments.peer_home.resolve()) if arguments.peers else Path()
+        home = arguments.peer_home.resolve()
+        python = peer_python(home, PACKAGES, "numpy, torch") if arguments.peers else Path()
         peers = {}
         for name in arguments.peers:
             write_json(place / f"{name}.json", {**common, **PEERS[name]})
             peers[name] = stack.enter_context(Peer(python, place / f"{name}.json", PEER))
         yield peers
-
-
-def peer_python(home: Path) -> Path:
-    """Return the interpreter of the peer's environment, which is made if need be."""
-    python = home / "bin" / "python"
-    probe = [python, "-I", "-c", "import numpy, torch"]
-    if python.exists() and subprocess.run(probe, check=False).returncode == 0:
-        return python
-    say(f"installing PyTorch in {home}")
-    subprocess.run([sys.executable, "-m", "venv", home], check=True)
-    wanted = [f"torch=={TORCH}", "numpy"]
-    subprocess.run([python, "-I", "-m", "pip", "install", "--quiet", *wanted], check=True)
-    return python
 
 
 def realtime(arguments: argparse.Namespace) -> None:
