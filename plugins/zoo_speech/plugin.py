@@ -143,12 +143,7 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
             sample="voices",
             strategy="seconds-parallel",
             settings=_KEYWORDS,
-            trial={
-                **_TRIAL,
-                "data.count": 160,
-                "train.batch_size": 16,
-                "train.stages": [{"steps": 40}],
-            },
+            trial=_TRIAL_OF_WORDS,
             default=True,
         ),
         zoo.RecipeSpec(
@@ -166,12 +161,7 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
                 "train.stages": [{"steps": 2200}],
                 "train.validate_every": 4.0,
             },
-            trial={
-                **_TRIAL,
-                "data.count": 160,
-                "train.batch_size": 16,
-                "train.stages": [{"steps": 40}],
-            },
+            trial=_TRIAL_OF_WORDS,
         ),
         zoo.RecipeSpec(
             name="transcribe",
@@ -236,6 +226,14 @@ _TRIAL: dict[str, Any] = {
     "evaluation.samples": 20,
     "model.size": "tiny",
     "train.validate_every": 100.0,
+}
+
+
+_TRIAL_OF_WORDS: dict[str, Any] = {
+    **_TRIAL,
+    "data.count": 160,
+    "train.batch_size": 16,
+    "train.stages": [{"steps": 40}],
 }
 
 

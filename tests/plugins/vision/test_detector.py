@@ -145,33 +145,6 @@ def test_distances_become_boxes():
     )
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_fused_normalisation_equals_that_of_keras(policy: str):
-    inputs = np.random.default_rng(0).normal(3, 2, (4, 8, 8, 5)).astype(np.float32)
-    ours = zoo.FusedBatchNormalization(momentum=0.9, dtype=policy)
-    theirs = keras.layers.BatchNormalization(momentum=0.9, dtype=policy)
-    tolerance = 1e-4 if policy == "float32" else 0.05
-    for training in (True, True, False):
-        said, expected = (
-            np.asarray(keras.ops.cast(layer(inputs, training=training), "float32"))
-            for layer in (ours, theirs)
-        )
-        np.testing.assert_allclose(said, expected, atol=tolerance)
-    for mine, other in zip(ours.weights, theirs.weights, strict=True):
-        np.testing.assert_allclose(np.asarray(mine), np.asarray(other), rtol=0.02, atol=0.01)
-
-
-def test_a_frozen_normalisation_keeps_its_statistics():
-    layer = zoo.FusedBatchNormalization()
-    inputs = np.random.default_rng(0).normal(3, 2, (4, 8, 8, 5)).astype(np.float32)
-    layer(inputs, training=True)
-    before = [np.asarray(weight) for weight in layer.weights]
-    layer.trainable = False
-    np.testing.assert_allclose(layer(inputs, training=True), layer(inputs, training=False))
-    for weight, old in zip(layer.weights, before, strict=True):
-        np.testing.assert_array_equal(np.asarray(weight), old)
-
-
 def test_the_compact_detector_learns_and_is_the_same_after_loading(tmp_path):
     keras.utils.set_random_seed(0)
     component = Compact(size="nano")
