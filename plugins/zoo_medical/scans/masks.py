@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from zoo_medical.scans import dicom, nifti, pictures
-from zoo_medical.scans.scan import unreadable
+from zoo_medical.scans.scan import OneFile, unreadable
 
 
 @dataclass(frozen=True)
-class MaskFile:
+class MaskFile(OneFile):
     """A mask in a picture or a NIfTI file.
 
     Attributes:
@@ -21,13 +20,7 @@ class MaskFile:
         values: the number that stands for each class; 0 is background.
     """
 
-    path: Path
     values: tuple[int, ...] = (1,)
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self.path,)
 
     def read(self) -> np.ndarray:
         """See :meth:`zoo_medical.scans.scan.MaskRef.read`."""

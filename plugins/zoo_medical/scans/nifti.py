@@ -19,7 +19,7 @@ import numpy as np
 from nibabel import orientations
 
 from zoo import publish_file
-from zoo_medical.scans.scan import unreadable, with_suffix
+from zoo_medical.scans.scan import OneFile, unreadable, with_suffix
 from zoo_medical.scans.windows import Window, robust_range, stretched
 
 # It prints what it mends in a header.
@@ -80,7 +80,7 @@ class Geometry(NamedTuple):
 
 
 @dataclass(frozen=True)
-class NiftiFile:
+class NiftiFile(OneFile):
     """A volume in a file.
 
     Attributes:
@@ -88,18 +88,7 @@ class NiftiFile:
         window: centre and width of the values that are shown; None for percentiles.
     """
 
-    path: Path
     window: tuple[float, float] | None = None
-
-    @property
-    def name(self) -> str:
-        """The file's name."""
-        return self.path.name
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self.path,)
 
     @property
     def geometry(self) -> Geometry:

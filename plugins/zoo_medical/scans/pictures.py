@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from zoo import DataError
-from zoo_medical.scans.scan import spacing_affine, unit_range, unreadable, write_mask
+from zoo_medical.scans.scan import OneFile, spacing_affine, unit_range, unreadable, write_mask
 
 SUFFIXES = (
     ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff",
@@ -34,24 +34,12 @@ _MOST_PIXELS = 500_000_000
 
 
 @dataclass(frozen=True)
-class PictureFile:
+class PictureFile(OneFile):
     """A picture in a file.
 
     Attributes:
         path: of the file.
     """
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """The file's name."""
-        return self.path.name
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self.path,)
 
     @property
     def spacing(self) -> tuple[float, ...]:

@@ -91,6 +91,27 @@ class MaskRef(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class OneFile:
+    """A scan or mask that one file holds.
+
+    Attributes:
+        path: of the file.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self.path,)
+
+
 @dataclass(frozen=True, eq=False)
 class ArrayScan:
     """A scan in memory.
