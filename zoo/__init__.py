@@ -134,6 +134,9 @@ if TYPE_CHECKING:
         ZooDeprecationWarning as ZooDeprecationWarning,
         renamed_argument as renamed_argument,
     )
+    from zoo.distribution.randomness import (
+        uniform_by_example as uniform_by_example,
+    )
     from zoo.errors import (
         AmbiguousPluginError as AmbiguousPluginError,
         ConfigError as ConfigError,
@@ -286,6 +289,7 @@ _EXPORTS = {
     "zoo.data.near_copies": ("near_copies",),
     "zoo.data.splits": ("split_by_group", "split_by_time", "split_stratified"),
     "zoo.data.tfds": ("tfds_builder", "tfds_fingerprint", "tfds_name"),
+    "zoo.distribution.randomness": ("uniform_by_example",),
     "zoo.evaluation.ranking": ("Ranking",),
     "zoo.evaluation.calibration": ("expected_calibration_error", "fit_temperature"),
     "zoo.layers": ("FastDropout", "FusedBatchNormalization", "RootMeanSquare"),

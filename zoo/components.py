@@ -356,7 +356,14 @@ class Augmentation(ABC):
     It must be a pure function of its arguments, so it draws from stateless random
     operations alone (`tf.random.stateless_uniform` and the like). Then an example is varied
     alike in whatever batch it comes, and a resumed run sees what an undisturbed one sees.
+
+    Class attributes:
+        keeps_shapes: whether the shapes it returns depend on those it is given alone, and not
+            on the values. Otherwise processes whose parts of a batch must have one shape each
+            vary the whole batch.
     """
+
+    keeps_shapes: ClassVar[bool] = True
 
     @property
     def partners(self) -> int:
@@ -667,10 +674,15 @@ class Model(Component, ABC):
 class Strategy(Component):
     """How a recipe is spread over devices."""
 
-    kind: Literal["auto", "single", "mirrored"] = setting(
-        "auto", "`auto` uses all GPUs of this machine, else one device."
+    kind: Literal[
+        "auto", "single", "mirrored", "multiworker", "jax-data-parallel", "jax-model-parallel"
+    ] = setting("auto", "`auto` uses all workers of the cluster and all GPUs, else one device.")
+    devices: int = setting(
+        0, "How many devices a process uses; 0 means all GPUs, or one CPU.", minimum=0
     )
-    devices: int = setting(0, "How many devices `mirrored` uses; 0 means all.", minimum=0)
+    shards: int = setting(
+        1, "Among how many devices `jax-model-parallel` cuts the weights.", minimum=1
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "Compute type; `auto` takes bfloat16 where the hardware has it."
     )

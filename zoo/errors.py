@@ -28,6 +28,8 @@ class ExitCode(IntEnum):
     """A disk is full, a folder cannot be written or a stored file is damaged."""
     TRAINING = 6
     """Training diverged; the last good weights are kept."""
+    WORKER = 7
+    """Another worker of the run is missing, failed or is lost."""
     INTERRUPTED = 130
     """Stopped by the user; `zoo train --resume` goes on from there."""
 
@@ -93,6 +95,12 @@ class DivergedError(ZooError):
     """The loss stopped being a number; the last good weights are kept."""
 
     exit_code = ExitCode.TRAINING
+
+
+class WorkerError(ZooError):
+    """Another worker of the run is missing, failed or is lost."""
+
+    exit_code = ExitCode.WORKER
 
 
 def first_line(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from zoo.cluster import current
 from zoo.components import Batch, Examples, Preprocessing, Task
 from zoo.data.examples import EncodedExamples, all_rows, map_arrays
 from zoo.data.pipeline import prediction_batches
@@ -15,6 +16,8 @@ from zoo.data.pipeline import prediction_batches
 
 class Sweep:
     """Takes networks over all of some examples: windows, outputs, and back to examples.
+
+    The workers of a run share the batches, and all get the outputs of all.
 
     The raw outputs of one batch are held at a time, whatever the size of the split.
 
@@ -39,6 +42,14 @@ class Sweep:
         self._batch_size = batch_size
         self._encoded = EncodedExamples(windows, preprocessing, memory_limit)
         self._order = _by_size(self._encoded)
+        batches = [
+            self._order[start : start + batch_size]
+            for start in range(0, len(self._order), batch_size)
+        ]
+        self._count = len(batches)
+        self._group = current()
+        # A worker without a batch computes the first as well, which nobody asks it for.
+        self._own = batches[self._group.index :: self._group.size] or batches[:1]
         self._examples = all_rows(examples)
         self._windows = self._examples if windows is examples else all_rows(windows)
 
@@ -56,41 +67,41 @@ class Sweep:
             loss: what it trains with: a `keras.losses.Loss` or a dict of them by output.
         """
         predict = self._task.predictor(model, self._encoded.preprocessing)
-        kept, total = [], 0.0
+        kept, losses = [], []
         for rows, outputs in self._network(model):
             if predict is None:
                 kept.append(self._kept(outputs, rows))
             targets, weights = self._encoded.targets(rows)
-            total += len(rows) * loss_value(loss, targets, _first(outputs, len(rows)), weights)
+            each = loss_value(loss, targets, _first(outputs, len(rows)), weights)
+            losses.append(len(rows) * each)
         if predict is not None:
             kept = [self._kept(outputs, rows) for rows, outputs in self._predicted(predict)]
-        return self._restored(kept), total / len(self._encoded)
+        return self._restored(kept), sum(self._of_all(losses)) / len(self._encoded)
 
     def _predicted(self, predict: Callable[[Batch], Any]) -> Iterator[tuple[np.ndarray, Any]]:
         """Yield the rows of each batch, and what a task predicts of the batch, filled up."""
-        for rows, inputs in zip(self._batches(), self._inputs(), strict=True):
+        for rows, inputs in zip(self._own, self._inputs(), strict=True):
             yield rows, predict(map_arrays(inputs, np.asarray))
 
     def _network(self, model: keras.Model) -> Iterator[tuple[np.ndarray, Any]]:
         """Yield the rows of each batch, and the network's outputs for the batch, filled up."""
-        # Each replica computes its share of a batch that was distributed, as in `fit`.
-        shared = model.distribute_strategy.experimental_distribute_dataset(self._inputs())
-        for rows, inputs in zip(self._batches(), shared, strict=True):
+        for rows, inputs in zip(self._own, shared_batches(model, self._inputs()), strict=True):
             yield rows, map_arrays(model.predict_on_batch(inputs), _at_least_float32)
 
     def _inputs(self) -> Any:
-        return prediction_batches(self._encoded, self._order, self._batch_size)
-
-    def _batches(self) -> Iterator[np.ndarray]:
-        """Yield the rows of each batch."""
-        for start in range(0, len(self._order), self._batch_size):
-            yield self._order[start : start + self._batch_size]
+        return prediction_batches(self._encoded, np.concatenate(self._own), self._batch_size)
 
     def _kept(self, outputs: Any, rows: np.ndarray) -> Any:
         """Return what the task keeps of one batch's outputs, without what filled it up."""
         return _first(self._task.reduce(outputs, self._encoded.preprocessing), len(rows))
 
-    def _restored(self, kept: list[Any]) -> Any:
+    def _of_all(self, own: list[Any]) -> list[Any]:
+        """Return what there is of each batch, in order, from the worker that computed it."""
+        found = self._group.gather(own)
+        return [found[number % len(found)][number // len(found)] for number in range(self._count)]
+
+    def _restored(self, own: list[Any]) -> Any:
+        kept = self._of_all(own)
         place = np.argsort(self._order, kind="stable")
         outputs: Any
         if isinstance(kept[0], Mapping):
@@ -101,6 +112,13 @@ class Sweep:
             outputs = np.concatenate(kept)[place]
         preprocessing = self._encoded.preprocessing
         return self._task.restore(outputs, self._windows, self._examples, preprocessing)
+
+
+def shared_batches(model: keras.Model, batches: Any) -> Any:
+    """Return batches so that each replica of a model computes its share of each."""
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    return model.distribute_strategy.experimental_distribute_dataset(batches)
 
 
 def _by_size(encoded: EncodedExamples) -> np.ndarray:

@@ -58,7 +58,8 @@ class FastDropout(keras.layers.Dropout):
     """Dropout whose mask takes a byte of random numbers a feature on TensorFlow.
 
     There Keras draws a number of 32 bits for each feature, which on a CPU takes as long as
-    the layer before it. The rate is that of the next of 256 steps.
+    the layer before it. The rate is that of the next of 256 steps. Replicas drop what one
+    device would.
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -67,16 +68,10 @@ class FastDropout(keras.layers.Dropout):
             return super().call(inputs, training=training)
         import tensorflow as tf
 
+        from zoo.distribution.randomness import bytes_by_example
+
         shape = tf.shape(inputs)
-        count = tf.reduce_prod(shape)
-        numbers = tf.random.stateless_uniform(
-            ((count + 3) // 4,),
-            seed=tf.cast(self.seed_generator.next(), tf.int32),
-            minval=None,
-            maxval=None,
-            dtype=tf.uint32,
-        )
-        drawn = tf.reshape(tf.bitcast(numbers, tf.uint8), (-1,))[:count]
+        drawn = bytes_by_example(tf.reduce_prod(shape), self.seed_generator.next())
         kept = tf.cast(tf.reshape(drawn >= step, shape), inputs.dtype)
         return inputs * (kept * tf.constant(256 / (256 - step), inputs.dtype))
 

@@ -14,6 +14,8 @@ import numpy as np
 from keras import ops
 from scipy.fft import dct
 
+import zoo
+
 _register = keras.saving.register_keras_serializable(package="zoo_speech")
 
 Shape = tuple[Any, ...]
@@ -243,7 +245,7 @@ class SpecAugment(keras.layers.Layer):
         """Return what a longer or shorter vocal tract would have said."""
         bands = ops.arange(x.shape[-1], dtype="float32")
         shape = (ops.shape(x)[0], 1, 1)
-        factors = keras.random.uniform(shape, 1 - warp, 1 + warp, seed=self.seed_generator)
+        factors = 1 + warp * (2 * zoo.uniform_by_example(shape, self.seed_generator) - 1)
         places = ops.minimum(bands * factors, x.shape[-1] - 1.0)
         # Each band is a mean of the two that its place lies between.
         shares = ops.maximum(1.0 - ops.abs(places - bands[:, None]), 0.0)
@@ -258,8 +260,9 @@ class SpecAugment(keras.layers.Layer):
             count: of stretches.
             share: the longest, as a share of `whole`.
         """
-        shape = (2, ops.shape(whole)[0], count)
-        length, start = ops.unstack(keras.random.uniform(shape, seed=self.seed_generator), num=2)
+        shape = (ops.shape(whole)[0], count, 2)
+        drawn = zoo.uniform_by_example(shape, self.seed_generator)
+        length, start = ops.unstack(drawn, num=2, axis=-1)
         length = length * share * whole
         start = start * (whole - length)
         place = ops.arange(places, dtype="float32")[:, None]

@@ -28,6 +28,7 @@ from training_runs import (
 import zoo
 from zoo.cli.progress import epoch_line
 from zoo.distribution import distribute
+from zoo.distribution.devices import OneDevice
 from zoo.errors import ConfigError, DataError, DivergedError, PluginError
 from zoo.registry import registry
 from zoo.reporting.wording import carried_over
@@ -400,21 +401,27 @@ def test_two_replicas_learn_what_one_learns(tmp_path: Path) -> None:
         assert single == pytest.approx(double, rel=1e-4)
 
 
-# Replicas draw dropout masks of their own, and only float32 adds up alike.
-_REPLICAS = {"model.dropout": 0.0, "strategy.precision": "float32"}
+_REPLICAS = {"strategy.precision": "float32"}  # others do not add up alike
+
+
+class _Several(OneDevice):
+    """As many replicas as are asked for."""
+
+    def __init__(self, replicas: int) -> None:
+        self.replicas = replicas
 
 
 def test_a_batch_that_replicas_cannot_share_is_refused() -> None:
     one = distribute(zoo.strategy("toy/plain", kind="single"))
     assert one.batch_size(7) == 7
     with pytest.raises(ConfigError, match="share evenly"):
-        replace(one, replicas=2).batch_size(7)
+        replace(one, devices=_Several(2)).batch_size(7)
 
 
 @pytest.mark.parametrize(("scaling", "factor"), [("none", 1), ("sqrt", 2), ("linear", 4)])
 def test_learning_rate_grows_with_the_global_batch(scaling: str, factor: float) -> None:
     one = distribute(zoo.strategy("toy/plain", kind="single"))
-    four = replace(one, replicas=4, batch="per-replica", learning_rate_scaling=scaling)
+    four = replace(one, devices=_Several(4), batch="per-replica", learning_rate_scaling=scaling)
     assert four.batch_size(8) == 32
     assert four.learning_rate_factor == factor
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import keras
 import numpy as np
 
 from zoo import bundle as bundles
+from zoo.actions import together
 from zoo.actions.measure import measure_bundle, store
 from zoo.bundle import Bundle
+from zoo.cluster import current, detect, joined
 from zoo.components import Data, Examples, Model, Preprocessing, Tensor
 from zoo.config import from_file, to_toml
 from zoo.data.examples import Columns, EncodedExamples, all_rows
-from zoo.distribution import distribute
+from zoo.distribution import Distribution, distribute
 from zoo.errors import ConfigError, DataError, DivergedError, PluginError, StorageError
 from zoo.evaluation.evaluate import all_metrics, measure
 from zoo.inference import Sweep
@@ -34,6 +37,7 @@ from zoo.training.checkpoints import Checkpoint, Checkpoints
 from zoo.training.listeners import Listener
 from zoo.training.loop import Trainer, Validation
 from zoo.training.stages import Parts, active_stages, check_parts
+from zoo.training.state import weights
 from zoo.weights import newly_named
 
 
@@ -66,15 +70,22 @@ def train(recipe: Recipe, runs: Path, options: Options, *, seeds: int = 1) -> Ru
         DivergedError: training diverged; the run's folder keeps what there is.
         StorageError: a file cannot be written; what was finished stays.
     """
-    _check_weights(recipe.weights, recipe.model)
-    run = Run.create(runs, recipe.address, _about(recipe, options, seeds))
-    write_text(run.path / "config.toml", to_toml(recipe.resolved.dump()))
-    try:
-        return _carry_out(recipe, run, options)
-    except (ConfigError, DataError):
-        if not run.checkpoints.exists():  # nothing has been trained, so nothing is lost
-            shutil.rmtree(run.path)
-        raise
+
+    def begin() -> Run:
+        _check_weights(recipe.weights, recipe.model)
+        run = Run.create(runs, recipe.address, _about(recipe, options, seeds))
+        write_text(run.path / "config.toml", to_toml(recipe.resolved.dump()))
+        return run
+
+    with joined(detect()) as group:
+        together.check_alike(group, recipe)
+        run = together.begun(group, begin)
+        try:
+            return _carry_out(recipe, run, options)
+        except (ConfigError, DataError):
+            if not run.checkpoints.exists():  # nothing has been trained, so nothing is lost
+                shutil.rmtree(run.path)
+            raise
 
 
 def resume(path: Path, options: Options) -> Run:
@@ -84,21 +95,25 @@ def resume(path: Path, options: Options) -> Run:
         ConfigError: there is no run at `path`.
         DataError: the data are no longer those the run began with.
     """
-    run = Run(path)
-    if run.about["status"] == "finished":
-        _tell(options, {"event": "nothing to do", "path": str(run.path)})
-        if not run.report.exists():
-            _write_report(run)
-        return run
-    remove_leftovers(run.path)
-    plugins = options.plugins or registry()
-    recipe = resolve_recipe("", [from_file(run.path / "config.toml")], plugins)
-    return _carry_out(recipe, run, options)
+    with joined(detect()) as group:
+        run = together.begun(group, lambda: Run(path))
+        if run.about["status"] == "finished":
+            _tell(options, {"event": "nothing to do", "path": str(run.path)})
+            if not run.report.exists():
+                _write_report(run)
+            return run
+        remove_leftovers(run.path)
+        plugins = options.plugins or registry()
+        recipe = resolve_recipe("", [from_file(run.path / "config.toml")], plugins)
+        together.check_alike(group, recipe)
+        return _carry_out(recipe, run, options)
 
 
 def _carry_out(recipe: Recipe, run: Run, options: Options) -> Run:
     """Train and measure all seeds of a run, skipping what is done already."""
     with _status(run):
+        distribution = distribute(recipe.strategy, recipe.model)  # before anything is computed
+        together.check_devices(distribution)
         data = _load(recipe, run)
         _train_and_measure(recipe, run, data, options, baselines=True)
         _repeat(recipe, run, data, options)
@@ -121,12 +136,16 @@ def _repeat(recipe: Recipe, run: Run, data: Data, options: Options) -> None:
             name = f"{run.path.name}, seed {seed}"
             Run.at(path, {**_about(other, options, 1), "name": name, "data_seed": recipe.seed})
         part = Run(path)
-        if part.about["status"] != "finished":
+        if not together.chief_says(partial(_is_finished, part)):
             with _status(part):
                 _train_and_measure(other, part, data, options, baselines=False)
                 part.update(status="finished", finished=_now())
         rows.append(_seed_row(part, seed))
     run.write("evaluation.json", {**run.evaluation, "seeds": rows})
+
+
+def _is_finished(run: Run) -> bool:
+    return bool(run.about["status"] == "finished")
 
 
 def _seed_row(run: Run, seed: int) -> dict[str, Any]:
@@ -154,6 +173,7 @@ def _load(recipe: Recipe, run: Run) -> Data:
     plugins = [each["distribution"] for each in run.about.get("plugins", {}).values()]
     run.write("lock.json", lock(data.info.fingerprint, recipe.seed, plugins))
     _add_seconds(run, data=time.monotonic() - began)
+    together.check_data(data.info)
     return data
 
 
@@ -161,10 +181,11 @@ def _train_and_measure(
     recipe: Recipe, run: Run, data: Data, options: Options, *, baselines: bool
 ) -> None:
     """Take one seed from initial weights to a measured bundle, in the folder of `run`."""
-    if not bundles.is_bundle(run.path):
+    if not together.chief_says(lambda: bundles.is_bundle(run.path)):
         _train(recipe, run, data, options).save(run.bundle)
-    if run.about.get("measured"):
+    if together.chief_says(lambda: bool(run.about.get("measured"))):
         return
+    together.share_folder(run.bundle)
     began = time.monotonic()
     bundle = bundles.load(run.bundle, options.plugins)
     evaluation, figures = measure_bundle(
@@ -173,7 +194,7 @@ def _train_and_measure(
         recipe.evaluation,
         split="test",
         further=recipe.metrics,
-        train=data.splits["train"] if baselines else None,
+        train=data.splits["train"] if baselines and current().is_chief else None,
     )
     store(run, evaluation, figures)
     _add_seconds(run, evaluation=time.monotonic() - began)
@@ -190,12 +211,12 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
     keras.utils.set_random_seed(recipe.seed)
     preprocessing = recipe.task.prepare(data.splits["train"], data.info)
     loss = _loss(recipe, preprocessing)
-    distribution = distribute(recipe.strategy)
+    distribution = distribute(recipe.strategy, recipe.model)
     with distribution.scope():
         model = newly_named(lambda: recipe.model.build(preprocessing.space))
     components = (recipe.task, recipe.model, recipe.dataset)
     bundles.check_readable(model, components, recipe.addresses, options.plugins)
-    distribution.synchronise(model)
+    distribution.devices.prepare(model)
     run.update(
         device=distribution.describe(),
         parameters=model.count_params(),
@@ -203,10 +224,11 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
     )
     _tell(options, {"event": "device", **distribution.describe()})
     checkpoints = Checkpoints(run.checkpoints, recipe.train.checkpoints)
-    checkpoint = _last_checkpoint(run, checkpoints)
+    checkpoint = together.share_checkpoint(lambda: _last_checkpoint(run, checkpoints))
     transfer = recipe.weights != "none"
-    if transfer and checkpoint is None:
+    if transfer and checkpoint is None and current().is_chief:
         _start_from_weights(recipe, run, model, preprocessing, options)
+    together.share_weights(model)
     _rehearse(recipe, preprocessing, data, model)
     parts = recipe.model.parts(model)
     check_parts(parts, model, recipe.addresses["model"])
@@ -219,8 +241,8 @@ def _train(recipe: Recipe, run: Run, data: Data, options: Options) -> Bundle:
         examples=_encode(recipe, preprocessing, data.splits["train"]),
         distribution=distribution,
         seed=recipe.seed,
-        checkpoints=checkpoints,
-        validate=_validation(recipe, preprocessing, data, model, loss),
+        checkpoints=checkpoints if current().is_chief else None,
+        validate=_validation(recipe, preprocessing, data, model, distribution),
         augment=recipe.task.augmentation(preprocessing.space),
         listeners=[_Log(run), *options.listeners],
     )
@@ -352,18 +374,25 @@ def _rehearse(recipe: Recipe, preprocessing: Preprocessing, data: Data, model: k
 
 
 def _validation(
-    recipe: Recipe, preprocessing: Preprocessing, data: Data, model: keras.Model, loss: Any
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    data: Data,
+    model: keras.Model,
+    distribution: Distribution,
 ) -> Callable[[], Validation] | None:
     """Return what measures `model` on the validation split, or None if it is empty."""
     split = data.splits.get("validation")
     if split is None or not len(split):
         return None
     truth, task = all_rows(split), recipe.task
-    batch_size, memory = recipe.evaluation.batch_size, recipe.train.memory
-    sweep = Sweep(task, preprocessing, Columns(truth), batch_size, memory)
+    batch_size = distribution.shareable(recipe.evaluation.batch_size)
+    sweep = Sweep(task, preprocessing, Columns(truth), batch_size, recipe.train.memory)
+    loss = _loss(recipe, preprocessing)
+    measured = together.own_network(recipe, preprocessing, model, distribution)
 
     def validate() -> Validation:
-        outputs, mean_loss = sweep.outputs_and_loss(model, loss)
+        with measured() as network:
+            outputs, mean_loss = sweep.outputs_and_loss(network, loss)
         metrics = task.metrics(truth, task.decode(outputs, {}))
         values = {"loss": mean_loss, **measure(metrics, len(split))}
         higher = next(each for each in metrics if each.name == task.monitor).higher_is_better
@@ -385,7 +414,7 @@ def _bundle(
     What is measured afterwards is thus exactly what is shipped.
     """
     model = newly_named(lambda: recipe.model.build(preprocessing.space))
-    model.set_weights(trained.get_weights())
+    model.set_weights(weights(trained))
     decision: dict[str, float] = {}
     split = data.splits.get("validation")
     if split is not None and len(split):
@@ -460,6 +489,8 @@ def _status(run: Run) -> Any:
 
 
 def _write_report(run: Run) -> None:
+    if not current().is_chief:
+        return
     from zoo.reporting import render
 
     render(run.path)

@@ -12,9 +12,11 @@ from typing import Any
 
 from zoo import __version__
 from zoo.cli.commands import (
+    bench,
     catalogue,
     completion,
     doctor,
+    launch,
     new,
     plugins,
     prefetch,
@@ -54,7 +56,18 @@ def build_parser() -> Parser:
     parser.set_defaults(run=None, parser=parser)
     parser.add_argument("--version", action="version", version=f"zoo {__version__}")
     commands = Commands(parser)
-    for module in (catalogue, doctor, train, trained, prefetch, plugins, new, completion):
+    for module in (
+        catalogue,
+        doctor,
+        train,
+        launch,
+        bench,
+        trained,
+        prefetch,
+        plugins,
+        new,
+        completion,
+    ):
         module.register(commands)
     return parser
 

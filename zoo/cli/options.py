@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from zoo.config import Given
 
 _SET = "NAME=VALUE"
-STRATEGY_KINDS = ("auto", "single", "mirrored")
+STRATEGY_KINDS = (
+    *("auto", "single", "mirrored", "multiworker"),
+    *("jax-data-parallel", "jax-model-parallel"),
+)
 """What --strategy takes beside addresses: the recipe's strategy on devices of this kind."""
 
 
@@ -44,6 +48,23 @@ def add_set(parser: Parser, help: str) -> None:
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar=_SET, help=help
     )
+
+
+def add_strategy(parser: Parser) -> None:
+    """Add the option --strategy."""
+    kinds = f"{', '.join(STRATEGY_KINDS[:-1])} or {STRATEGY_KINDS[-1]}"
+    parser.add_argument(
+        "--strategy",
+        metavar="KIND",
+        help=f"{kinds}, or the address of a strategy instead of the recipe's",
+    )
+
+
+def choose_backend(arguments: argparse.Namespace) -> None:
+    """Let Keras run on the backend that the strategy needs, before it is imported."""
+    strategy = getattr(arguments, "strategy", None) or ""
+    if strategy in STRATEGY_KINDS and strategy.startswith("jax-"):
+        os.environ.setdefault("KERAS_BACKEND", "jax")
 
 
 def given_settings(arguments: argparse.Namespace) -> list[Given]:

@@ -53,10 +53,20 @@ class Output:
     Attributes:
         json: data are written as JSON.
         quiet: notes are left out.
+        muted: data are left out too.
     """
 
     json: bool = False
     quiet: bool = False
+    muted: bool = False
+
+    def mute_unless_chief(self) -> None:
+        """Write errors alone if this process is one of several workers, but not the first."""
+        from zoo.cluster import detect
+
+        cluster = detect()
+        self.muted = cluster is not None and not cluster.is_chief
+        self.quiet = self.quiet or self.muted
 
     def data(self, value: Any, *blocks: Table | str) -> None:
         """Write what the command was asked for.
@@ -65,6 +75,8 @@ class Output:
             value: as JSON shows it.
             blocks: as a reader is shown it; a blank line separates them.
         """
+        if self.muted:
+            return
         if self.json:
             print(_visible(_as_json(value)))
         elif not blocks:
@@ -95,7 +107,7 @@ class Output:
             code: the exit code.
         """
         self.warn(f"error: {message}" + (f"\n{hint}" if hint else ""))
-        if self.json:
+        if self.json and not self.muted:
             content = {"type": kind, "message": message, "hint": hint, "exit_code": int(code)}
             print(_visible(_as_json({"error": content})), flush=True)
 

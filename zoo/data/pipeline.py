@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,39 @@ from zoo.data.order import Order
 from zoo.data.sized_order import SizedOrder
 
 
+@dataclass(frozen=True)
+class Shard:
+    """The parts of every global batch that a process takes, each a batch of its own.
+
+    Attributes:
+        first: the first of them.
+        count: how many.
+        of: the parts of a batch, all with as many examples.
+        alike: whether the parts of all processes must have the same shapes.
+    """
+
+    first: int = 0
+    count: int = 1
+    of: int = 1
+    alike: bool = False
+
+    def taken(self, array: Any) -> Any:
+        """Return what the process takes of an array or a tensor [batch, ...]."""
+        size = (array.shape[0] or tf.shape(array)[0]) // self.of
+        return array[self.first * size : (self.first + self.count) * size]
+
+    def cut(self, tensor: tf.Tensor) -> tf.Tensor:
+        """Return what was taken as [parts, part, ...]."""
+        return tf.stack(tf.split(tensor, self.count))
+
+
 def training_batches(
     examples: EncodedExamples,
     order: Order | SizedOrder,
     *,
     start: int,
     steps: int,
+    shard: Shard = Shard(),
     augment: Augmentation | None = None,
     progress: Callable[[int], float] = lambda step: 0.0,
 ) -> tf.data.Dataset:
@@ -29,7 +58,8 @@ def training_batches(
         examples: what to take rows from.
         order: which rows a step takes.
         start: the first step, so that a resumed run neither skips nor repeats.
-        steps: how many batches there are.
+        steps: how many global batches there are.
+        shard: which parts of each are returned, as batches of their own.
         augment: runs in the graph; its seeds are (seed and pass, row), so an example is
             augmented alike whatever batch or worker it falls to.
         progress: the share of the run that is done before a step.
@@ -39,30 +69,44 @@ def training_batches(
     """
     partners = augment.partners if augment else 0
 
+    # What differs in size is padded to the longest of the whole batch, for all parts alike.
+    whole = not examples.of_one_shape or (shard.alike and not _keeps_shapes(augment))
+
     def fetch(step: np.int64) -> tuple[Encoded, np.ndarray, np.ndarray]:
         rows, passes = order.batch(int(step))
-        seeds = np.stack([order.seed * 1_000_003 + passes, rows], axis=1)
+        # The loss is a mean over the batch; so every example counts alike in whatever batch.
+        share = np.float32(len(rows) / order.mean_batch)
+        if not whole:
+            rows, passes = shard.taken(rows), shard.taken(passes)
         if partners:
             mixed = np.column_stack([rows, order.partners(rows, passes, partners)])
             batch = _with_partners(examples, mixed)
         else:
             batch = examples[rows]
-        # The loss is a mean over the batch; so every example counts alike in whatever batch.
-        share = np.float32(len(rows) / order.mean_batch)
         batch = batch._replace(weights=batch.weights * share)
+        seeds = np.stack([order.seed * 1_000_003 + passes, rows], axis=1)
         return batch, seeds, np.array(progress(int(step)), np.float32)
 
     def augmented(batch: Any, seeds: tf.Tensor, progress: tf.Tensor) -> Any:
         inputs, targets, weights = batch
         if augment is not None:
             inputs, targets = augment(inputs, targets, seeds, progress)
+        if whole:
+            return tf.nest.map_structure(shard.taken, (inputs, targets, weights))
         return inputs, targets, weights
 
     sample = fetch(np.int64(start))
     counted, shaped = isinstance(order, Order), examples.of_one_shape
     dataset = _dataset(fetch, sample, range(start, start + steps), counted, shaped)
     dataset = dataset.map(augmented, num_parallel_calls=tf.data.AUTOTUNE)
+    if shard.count > 1:
+        parts = partial(tf.nest.map_structure, shard.cut)
+        dataset = dataset.map(lambda *batch: parts(batch)).unbatch()
     return _options(dataset.prefetch(tf.data.AUTOTUNE))
+
+
+def _keeps_shapes(augment: Augmentation | None) -> bool:
+    return augment is None or augment.keeps_shapes
 
 
 def prediction_batches(

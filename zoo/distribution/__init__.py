@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from zoo.distribution.replicas import Distribution, cpu_flags, distribute
+from zoo.distribution.distribution import Distribution, distribute
+from zoo.distribution.precision import cpu_flags
 from zoo.distribution.sharding import ModelParallel, model_parallel
 
 __all__ = ["Distribution", "ModelParallel", "cpu_flags", "distribute", "model_parallel"]

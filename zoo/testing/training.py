@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo.data.examples import Encoded
 from zoo.training.config import Stage, TrainConfig
+from zoo.training.state import weights
 from zoo.weights import leaf_layers
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ _AT_ENDS = 3
 
 _REPLICA_STEPS = 2
 """Enough to see a gradient that is off, too few for rounding to grow."""
+
+_MOST_REPLICAS = 4
+"""Batches can be shared evenly by so many."""
 
 _SEEDS = "seed_generator_state"
 """How the path of a random generator's state ends."""
@@ -60,31 +64,44 @@ def first_and_last(losses: Sequence[float]) -> tuple[float, float]:
 
 
 def change_on_replicas(trial: Trial, replicas: int) -> np.ndarray:
-    """Return how far a few steps of plain gradient descent move all weights, as one vector.
+    """Return how far plain gradient descent moves all weights on so many replicas."""
+    before, after = plain_descent(
+        trial, kind="mirrored" if replicas > 1 else "single", devices=replicas
+    )
+    return after - before
 
-    Layers that are nothing but random pass their input on: replicas draw for themselves.
+
+def plain_descent(trial: Trial, **strategy: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Take a few steps of plain gradient descent on some devices.
+
+    Random layers of Keras pass their input on, but for Dropout.
+
+    Args:
+        trial: of the recipe.
+        strategy: settings over those of the recipe's strategy.
+
+    Returns:
+        all weights before and after it, each as one vector.
     """
     from zoo.data.examples import EncodedExamples
     from zoo.distribution import distribute
     from zoo.training.loop import Trainer
 
     recipe = trial.recipe
-    strategy = replace(
+    plain = replace(
         recipe.strategy,
-        kind="mirrored" if replicas > 1 else "single",
-        devices=replicas,
         precision="float32",
         xla="off",
         batch="global",
         learning_rate_scaling="none",
     )
-    distribution = distribute(strategy)
+    distribution = distribute(replace(plain, **strategy), recipe.model)
     preprocessing = trial.preprocessing
     windows = recipe.task.windows(trial.data.splits["train"], preprocessing)
     keras.utils.set_random_seed(recipe.seed)
     with distribution.scope():
         model = recipe.model.build(preprocessing.space)
-    distribution.synchronise(model)
+    distribution.devices.prepare(model)
     with _nothing_random(model):
         before = _flat(model)
         trainer = Trainer(
@@ -99,7 +116,7 @@ def change_on_replicas(trial: Trial, replicas: int) -> np.ndarray:
             augment=recipe.task.augmentation(preprocessing.space),
         )
         trainer.run()
-        return _flat(model) - before
+        return before, _flat(model)
 
 
 def _plain_descent(config: TrainConfig) -> TrainConfig:
@@ -117,31 +134,35 @@ def _plain_descent(config: TrainConfig) -> TrainConfig:
         ema=None,
         patience=None,
         keep="last",
-        batch_size=config.batch_size + config.batch_size % 2,
+        batch_size=-(-config.batch_size // _MOST_REPLICAS) * _MOST_REPLICAS,
     )
 
 
 def _flat(model: keras.Model) -> np.ndarray:
-    return np.concatenate([np.ravel(each).astype(np.float64) for each in model.get_weights()])
+    return np.concatenate([np.ravel(each).astype(np.float64) for each in weights(model)])
 
 
 @contextmanager
 def _nothing_random(model: keras.Model) -> Iterator[None]:
-    """Within it, layers of a model whose only state is a random generator pass their input on.
+    """Within it, random layers of Keras pass their input on, but for Dropout.
 
-    Such as dropout and masks of spectrograms, be they Keras' own or a plugin's.
+    Their draws depend on how the batch is shared. Those of Dropout do not, nor those of a layer
+    that draws by `zoo.uniform_by_example`.
     """
 
     def passed_on(layer: keras.layers.Layer, inputs: Any, *args: Any, **options: Any) -> Any:
         return inputs
 
-    kinds = {type(layer) for layer in leaf_layers(model) if _only_random(layer)}
+    kinds = {type(layer) for layer in leaf_layers(model) if _draws_for_itself(layer)}
     with ExitStack() as stack:
         for kind in kinds:
             stack.enter_context(mock.patch.object(kind, "call", passed_on))
         yield
 
 
-def _only_random(layer: keras.layers.Layer) -> bool:
+def _draws_for_itself(layer: keras.layers.Layer) -> bool:
+    kind = type(layer)
+    if kind is keras.layers.Dropout or not kind.__module__.startswith("keras."):
+        return False
     paths = [variable.path for variable in layer.variables]
     return bool(paths) and all(path.endswith(_SEEDS) for path in paths)

@@ -20,11 +20,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from zoo.cluster import Group, current
 from zoo.components import Augmentation
 from zoo.data.examples import EncodedExamples
 from zoo.data.order import Order
-from zoo.data.pipeline import training_batches
+from zoo.data.pipeline import Shard, training_batches
 from zoo.data.sized_order import SizedOrder
 from zoo.distribution import Distribution
 from zoo.errors import ConfigError, DivergedError
@@ -72,6 +74,7 @@ class Trainer:
         validate: measures the model on the validation split, or None without one.
         augment: applied to training batches in the graph.
         listeners: who is told.
+        group: the workers of the run.
         salvaged: whether training diverged and the model holds its best weights.
     """
 
@@ -87,6 +90,7 @@ class Trainer:
     validate: Callable[[], Validation] | None = None
     augment: Augmentation | None = None
     listeners: Sequence[Listener] = field(default_factory=list)
+    group: Group = field(default_factory=current)
     salvaged: bool = False
 
     def run(self, checkpoint: Checkpoint | None = None) -> Progress:
@@ -102,9 +106,9 @@ class Trainer:
             state.restore(self.model, checkpoint.arrays, between_stages=True)
             checkpoint = None
         for index in range(progress.stage, len(self.stages)):
-            stage, order = self.stages[index], self._order(index)
+            stage, order = self.stages[index], self.order(index)
             steps = stage.length(order.steps_per_epoch)
-            self._compile(stage, steps)
+            self.compile(stage, steps)
             loop = _StageLoop(self, stage, order, steps, progress)
             if checkpoint is not None:
                 loop.resume(checkpoint)
@@ -119,7 +123,7 @@ class Trainer:
             self._save_between_stages(progress)
         return progress
 
-    def _order(self, index: int) -> Order | SizedOrder:
+    def order(self, index: int) -> Order | SizedOrder:
         """Return the order of examples in a stage: one of its own, from the run's seed."""
         seed = self.seed * 1000 + index
         if not self.config.batch_tokens:
@@ -138,10 +142,11 @@ class Trainer:
         for listener in self.listeners:
             listener.on_event(event)
 
-    def _compile(self, stage: Stage, steps: int) -> None:
+    def compile(self, stage: Stage, steps: int) -> None:
+        """Make the model ready for a stage of so many steps."""
         set_trainable(self.parts, stage)
         factor = self.distribution.learning_rate_factor
-        with self.distribution.tf_strategy.scope():
+        with self.distribution.devices.scope():
             optimizer = build_optimizer(
                 self.config,
                 stage,
@@ -150,26 +155,36 @@ class Trainer:
                 scale=factor,
                 rates=learning_rates(self.parts, stage.layer_decay),
             )
-            self.model.compile(optimizer, self.loss, jit_compile=self.distribution.xla)
+            self.model.compile(optimizer, self.loss, jit_compile=self.distribution.jit_compile)
             if not self.model.optimizer.built:  # float16 wraps the optimizer in another
                 self.model.optimizer.build(self.model.trainable_variables)
 
     def _fit(self, loop: _StageLoop) -> None:
         done = loop.progress.step
-        batches = training_batches(
-            self.examples,
-            loop.order,
-            start=done,
-            steps=loop.steps - done,
-            augment=self.augment,
-            progress=self._share_done(loop.progress.stage),
-        )
-        with loop.stop_signals():
-            self.model.fit(batches, shuffle=False, verbose=0, callbacks=[loop])
+
+        def batches(shard: Shard) -> tf.data.Dataset:
+            return training_batches(
+                self.examples,
+                loop.order,
+                start=done,
+                steps=loop.steps - done,
+                shard=shard,
+                augment=self.augment,
+                progress=self._share_done(loop.progress.stage),
+            )
+
+        with loop.stop_signals(), self.distribution.devices.running():
+            self.model.fit(
+                self.distribution.devices.feed(batches),
+                steps_per_epoch=loop.steps - done,
+                shuffle=False,
+                verbose=0,
+                callbacks=[loop],
+            )
 
     def _share_done(self, index: int) -> Callable[[int], float]:
         """Return what share of the run's steps is done before a step of a stage."""
-        epoch = self._order(index).steps_per_epoch
+        epoch = self.order(index).steps_per_epoch
         lengths = [stage.length(epoch) for stage in self.stages]
         return lambda step: (sum(lengths[:index]) + step) / sum(lengths)
 
@@ -199,7 +214,6 @@ class _StageLoop(keras.callbacks.Callback):
         self.best: list[np.ndarray] = []
         interval = round(trainer.config.validate_every * order.steps_per_epoch)
         self.interval = max(1, interval, steps // _MOST_VALIDATIONS)
-        self._resumed: dict[str, np.ndarray] = {}
         self._interrupted = False
         self._saved_at = self._counted_at = time.monotonic()
         self._paced = (progress.step, progress.seconds)
@@ -208,7 +222,6 @@ class _StageLoop(keras.callbacks.Callback):
         """Set the model to a checkpoint within the stage."""
         self.best = checkpoint.best
         state.restore(self.trainer.model, checkpoint.arrays)
-        self._resumed = checkpoint.arrays
 
     def finish(self) -> None:
         """Leave the stage's chosen weights in the model."""
@@ -223,9 +236,6 @@ class _StageLoop(keras.callbacks.Callback):
     # What Keras calls
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if self._resumed:  # `fit` has just reset the running means that were restored
-            state.restore(self.model, self._resumed)
-            self._resumed = {}
         if self.progress.step == 0:
             event: dict[str, Any] = {"event": "stage", "steps": self.steps}
             if isinstance(self.order, SizedOrder):
@@ -234,9 +244,11 @@ class _StageLoop(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.progress.step += 1
-        step, loss = self.progress.step, float((logs or {})["loss"])
+        self._average(float((logs or {})["loss"]))
+        step, loss = self.progress.step, self.progress.loss
         if not math.isfinite(loss):
             self._diverged()
+        self.trainer.group.done(step)
         for listener in self.trainer.listeners:
             listener.on_step(self.progress, self.steps, loss)
         if step % self.interval == 0 or step == self.steps:
@@ -247,8 +259,15 @@ class _StageLoop(keras.callbacks.Callback):
 
     # What happens then
 
+    def _average(self, loss: float) -> None:
+        """Take the loss of a step into the mean since the last validation."""
+        self.model.reset_metrics()  # so the next loss is that of the next step alone
+        progress = self.progress
+        progress.averaged += 1
+        progress.loss += (loss - progress.loss) / progress.averaged
+
     def _end_epoch(self, loss: float) -> None:
-        self.model.reset_metrics()
+        self.progress.loss, self.progress.averaged = 0.0, 0
         epoch = self.progress.step / self.order.steps_per_epoch
         event: dict[str, Any] = {"event": "epoch", "epoch": round(epoch, 3), "loss": loss}
         event["learning_rate"] = float(
@@ -333,7 +352,9 @@ class _StageLoop(keras.callbacks.Callback):
         def stop() -> None:
             self._interrupted = True
 
-        return _StopSignals(stop)
+        group = self.trainer.group
+        group.when_asked_to_stop = stop
+        return _StopSignals(stop if group.is_chief else group.ask_to_stop)
 
 
 class _StopSignals:

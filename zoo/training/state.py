@@ -15,15 +15,14 @@ def capture(model: keras.Model, *, between_stages: bool = False) -> dict[str, np
 
     Args:
         model: compiled, or trained through a stage.
-        between_stages: leave out optimizer and metrics, which the next stage begins anew.
+        between_stages: leave out the optimizer, which the next stage begins anew.
 
     Returns:
         arrays by variable, in a stable order. Variables are float32 or integers: a mixed
         precision lowers that of computing alone.
     """
     return {
-        name: np.array(keras.ops.convert_to_numpy(variable))
-        for name, variable in _variables(model, between_stages).items()
+        name: as_numpy(variable) for name, variable in _variables(model, between_stages).items()
     }
 
 
@@ -51,18 +50,23 @@ def restore(
 
 def weights(model: keras.Model) -> list[np.ndarray]:
     """Copy the model's weights: what is restored when an earlier epoch was the best."""
-    return [np.array(value) for value in model.get_weights()]
+    return [as_numpy(variable) for variable in model.weights]
+
+
+def as_numpy(variable: keras.Variable) -> np.ndarray:
+    """Return a copy of a variable, of which this process may hold parts on several devices."""
+    if keras.backend.backend() == "jax":
+        from zoo.distribution.on_jax import whole
+
+        return whole(variable.value)
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 def _variables(model: keras.Model, between_stages: bool) -> dict[str, keras.Variable]:
     kept = _numbered("model", model.variables)
     if between_stages:
         return kept
-    return {
-        **kept,
-        **_numbered("metric", model.metrics_variables),
-        **_numbered("optimizer", model.optimizer.variables if model.optimizer else ()),
-    }
+    return {**kept, **_numbered("optimizer", model.optimizer.variables if model.optimizer else ())}
 
 
 def _numbered(kind: str, variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:

@@ -125,6 +125,8 @@ class Augment(zoo.Augmentation):
     contrast: float = 0.0
     visible: float = 0.3
 
+    keeps_shapes = False
+
     @property
     def partners(self) -> int:
         """How many other examples each one comes with: three for mosaic, one for mixup."""

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.cli.errors import StoppedError
-from zoo.cli.options import add_recipe_options, given_settings
+from zoo.cli.options import (
+    add_recipe_options,
+    add_strategy,
+    choose_backend,
+    given_settings,
+)
 from zoo.cli.output import Output, Table
 from zoo.cli.parser import Commands, count
 from zoo.cli.results import results
@@ -57,11 +62,7 @@ def register(commands: Commands) -> None:
     )
     add_recipe_options(train)
     train.add_argument("--model", metavar="ADDRESS", help="model instead of the recipe's")
-    train.add_argument(
-        "--strategy",
-        metavar="KIND",
-        help="auto, single or mirrored, or the address of a strategy instead of the recipe's",
-    )
+    add_strategy(train)
     train.add_argument(
         "--weights", default="", metavar="FROM", help="a preset, or the folder of a run or bundle"
     )
@@ -88,6 +89,7 @@ def resolve(arguments: argparse.Namespace) -> Recipe:
     from zoo.startup import load_tensorflow
 
     settings = given_settings(arguments)
+    choose_backend(arguments)
     if arguments.recipe:  # a slip in its name shows before TensorFlow is imported
         registry().resolve("recipe", arguments.recipe)
     load_tensorflow()
@@ -122,6 +124,7 @@ def _check(arguments: argparse.Namespace, out: Output) -> ExitCode:
 
 
 def _train(arguments: argparse.Namespace, out: Output) -> None:
+    out.mute_unless_chief()
     if arguments.resume:
         recipe = None
         _check_resume(arguments)

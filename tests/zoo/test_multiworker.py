@@ -1,0 +1,142 @@
+"""Whole runs by several workers: what is written, what a kill costs, and who goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from workers import Ended, run_workers
+
+import zoo
+
+_STEPS = 12
+_SETTINGS = {
+    "train.stages": [{"steps": _STEPS}],
+    "train.checkpoint_seconds": 0,
+    "train.validate_every": 0.2,
+    "strategy.batch": "global",
+    "strategy.learning_rate_scaling": "none",
+    "strategy.precision": "float32",
+}
+_SCRIPT = """
+import json, os, signal, sys
+import zoo
+from zoo.training.listeners import Listener
+
+class Kill(Listener):
+    def on_step(self, progress, steps, loss):
+        if progress.step == kill:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    kill, runs, settings, path = json.loads(sys.argv[1])
+    is_last = int(os.environ.get("ZOO_WORKER", 0)) == int(os.environ.get("ZOO_WORKERS", 1)) - 1
+    listeners = [Kill()] if is_last else []
+    try:
+        if path:
+            run = zoo.resume(path, listeners=listeners)
+        else:
+            run = zoo.train("fraud", trial=True, settings=settings, runs=runs, listeners=listeners)
+        print(run.path)
+    except zoo.ZooError as error:
+        print(f"{type(error).__name__}: {error}")
+"""
+
+
+def _train(runs: Path, workers: int, *, kill: int = 0, resume: Path | str = "") -> list[Ended]:
+    job = json.dumps([kill, str(runs), _SETTINGS, str(resume)])
+    return run_workers(workers, ["-c", _SCRIPT, job])
+
+
+def _weights(run: Path) -> Sequence[np.ndarray]:
+    weights: Sequence[np.ndarray] = zoo.load(run).model.get_weights()
+    return weights
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two workers that nothing disturbed."""
+    runs = tmp_path_factory.mktemp("undisturbed")
+    ended = _train(runs, 2)
+    assert [each.code for each in ended] == [0, 0], ended
+    (path,) = runs.iterdir()
+    return path
+
+
+def test_the_chief_alone_writes(undisturbed: Path) -> None:
+    run = zoo.Run(undisturbed)
+    assert run.about["status"] == "finished"
+    assert run.about["device"]["kind"] == "multiworker"
+    assert run.about["device"]["workers"] == 2
+    assert run.report.exists()
+
+
+def test_one_process_trains_and_measures_the_same(undisturbed: Path, tmp_path: Path) -> None:
+    _train(tmp_path, 1)
+    (path,) = tmp_path.iterdir()
+    for ours, theirs in zip(_weights(undisturbed), _weights(path), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    one, two = (zoo.Run(each).evaluation["systems"][0]["values"] for each in (path, undisturbed))
+    for name, value in one.items():
+        assert two[name]["value"] == pytest.approx(value["value"], rel=1e-4)
+
+
+@pytest.mark.parametrize("workers", [2, 1])
+def test_killed_and_resumed_it_ends_as_if_undisturbed(
+    workers: int, undisturbed: Path, tmp_path: Path
+) -> None:
+    step = int(np.random.default_rng([workers, 5]).integers(2, _STEPS))
+    survivor, killed = _train(tmp_path, 2, kill=step)
+    assert killed.code == -9
+    assert "worker 1" in survivor.output
+    assert "ended without a word" in survivor.output
+    (path,) = tmp_path.iterdir()
+    assert zoo.Run(path).about["status"] == "failed"
+    ended = _train(tmp_path, workers, resume=path)
+    assert [each.code for each in ended] == [0] * workers, ended
+    for ours, theirs in zip(_weights(undisturbed), _weights(path), strict=True):
+        if workers == 2:
+            np.testing.assert_array_equal(ours, theirs)
+        else:
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_keras_still_needs_our_strategy() -> None:
+    """Once this fails, `zoo/distribution/multiworker.py` can go."""
+    script = """
+import sys
+from zoo.startup import load_tensorflow
+load_tensorflow()
+import keras, tensorflow as tf
+from zoo.cluster import detect, joined
+from zoo.distribution import multiworker
+if sys.argv[1] == "plain":
+    multiworker._Reducing = tf.distribute.MultiWorkerMirroredStrategy
+with joined(detect()) as group:
+    strategy = multiworker.multiworker_strategy(group)
+    with strategy.scope():
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+    data = tf.data.Dataset.from_tensors((tf.ones((4, 2)), tf.ones((4, 1)))).repeat(2)
+    data = strategy.distribute_datasets_from_function(lambda _: data)
+    model.fit(data, steps_per_epoch=2, verbose=0)
+"""
+    assert {each.code for each in run_workers(2, ["-c", script, "ours"])} == {0}
+    assert 0 not in {each.code for each in run_workers(2, ["-c", script, "plain"])}
+
+
+def test_launch_starts_workers_and_tells_which_failed(tmp_path: Path) -> None:
+    command = ["-m", "zoo.cli", "launch", "--workers", "2", "--", "train", "fraud", "--trial"]
+    (good,) = run_workers(1, [*command, "--runs", str(tmp_path), "--json"])
+    assert good.code == 0, good.errors
+    assert json.loads(good.output)["run"].startswith(str(tmp_path))
+    assert "[0] Device: multiworker, as ZOO_COORDINATOR has 2 workers" in good.errors
+    assert "[1] Run" not in good.errors
+
+    (bad,) = run_workers(1, [*command, "--runs", str(tmp_path), "--data", "nowhere.csv"])
+    assert bad.code == 3
+    assert "nowhere.csv" in bad.errors
+    assert "Traceback" not in bad.errors

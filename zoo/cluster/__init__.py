@@ -1,0 +1,8 @@
+"""The processes that carry out one run together: how they are found, and what they share."""
+
+from __future__ import annotations
+
+from zoo.cluster.detection import Cluster, detect
+from zoo.cluster.group import Group, current, joined
+
+__all__ = ["Cluster", "Group", "current", "detect", "joined"]
