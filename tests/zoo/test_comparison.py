@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import toy
+from toy_plugin import register_toy
 
 import zoo
 from zoo.cli import main
@@ -37,6 +38,7 @@ class Sorts:
 @pytest.fixture(scope="module")
 def untrained(toy_run: zoo.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on the same data as `toy_run`, of a model that has hardly learnt."""
+    register_toy()
     settings = {"train.stages": [{"steps": 1}], "train.learning_rate": 1e-6, "model.width": 1}
     return zoo.train("toy", runs=tmp_path_factory.mktemp("untrained"), settings=settings).path
 
@@ -44,6 +46,7 @@ def untrained(toy_run: zoo.Run, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="module")
 def elsewhere(toy_run: zoo.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on other data."""
+    register_toy()
     settings = {"train.stages": [{"steps": 1}], "data.count": 100}
     return zoo.train("toy", runs=tmp_path_factory.mktemp("elsewhere"), settings=settings).path
 
