@@ -34,9 +34,10 @@ lint: $(STAMP)
 types: $(STAMP)
 	@$(BIN)/mypy
 
-# The tests of a class or file share what is slow to make, so they stay in one process.
+# The tests of a class or file share what is slow to make, so they stay in one process, and each
+# process computes in one thread: more would only wait for one another.
 tests: $(STAMP)
-	@$(BIN)/pytest --numprocesses 2 --dist loadscope
+	@OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadscope
 
 # Any warning fails, such as a link within the site that leads nowhere.
 docs: $(STAMP)

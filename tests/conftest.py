@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -83,6 +84,27 @@ class Folder(zoo.Dataset): ...
 
 class Spread(zoo.Strategy): ...
 """
+
+
+def pytest_configure() -> None:
+    """Look for garbage seldom: a traced network is a million objects, and nearly all stay."""
+    gc.set_threshold(20_000)
+
+
+@pytest.fixture(scope="module")
+def two_blocks() -> Iterator[None]:
+    """The smallest networks of many blocks with two of them: each further one is the same again.
+
+    In this process alone; others that it starts build them whole.
+    """
+    from zoo_speech.models import conformer
+    from zoo_translation.models import transformer
+
+    with pytest.MonkeyPatch.context() as patched:
+        sizes = conformer._SIZES
+        patched.setitem(sizes, "tiny", sizes["tiny"]._replace(blocks=2))
+        patched.setitem(transformer._SIZES, "tiny", transformer._SIZES["tiny"]._replace(layers=2))
+        yield
 
 
 @pytest.fixture

@@ -181,8 +181,9 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
             trial={
                 **_TRIAL,
                 "data.count": 80,
-                "train.batch_tokens": 2000,
-                "train.stages": [{"steps": 70}],
+                "data.most": 3,
+                "train.batch_tokens": 1000,
+                "train.stages": [{"steps": 50}],
             },
         ),
         zoo.RecipeSpec(

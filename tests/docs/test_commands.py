@@ -152,7 +152,7 @@ def _write_scans(folder: Path) -> None:
 
 
 def _write_texts(folder: Path) -> None:
-    data = Numbers(count=600).load(seed=0, cache=folder)
+    data = Numbers(count=200).load(seed=0, cache=folder)
     (folder / "texts").mkdir()
     for name, split in data.splits.items():
         columns = zoo.all_rows(split)
@@ -221,7 +221,7 @@ def _as_toml(value: Any) -> str:
 
 
 @pytest.fixture
-def desk(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(files: Path, two_blocks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A new current folder with the files of the pages, the runs so far and no user settings."""
     for path in files.iterdir():
         (tmp_path / path.name).symlink_to(path)

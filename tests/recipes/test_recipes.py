@@ -34,7 +34,7 @@ SMALL = {
         "evaluation__samples": "20",
     },
     "translation_finetune": {
-        "data__count": "400",
+        "data__count": "200",
         "task__beams": "1",
         "task__pieces": "400",
         "train__batch_tokens": "1024",
@@ -42,7 +42,8 @@ SMALL = {
         "evaluation__samples": "20",
     },
     "vision_finetune": {
-        "data__images": "30",
+        "data__images": "20",
+        "data__objects": "4",
         "data__width": "96",
         "data__height": "96",
         "task__size": "96",
@@ -62,6 +63,7 @@ BASELINES = {
 }
 
 
+@pytest.mark.usefixtures("two_blocks")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_script_trains_and_says_where_the_report_is(
     script: Path,

@@ -19,7 +19,12 @@ from zoo_translation.generator.sentences import draw
 
 from zoo.testing import PluginContract
 
+pytestmark = pytest.mark.usefixtures("two_blocks")
+
 _HEAVY = "Minutes on two cores; tests/plugins/{} builds and trains it in its smallest size."
+_ALIKE = "As `{}` but for its head, its labels and its length: `test_recipe_trains` is enough."
+_ONCE_MORE = ("recipe_resumes", "recipe_is_equal", "bundle", "data")
+"""Checks that train a recipe once more, or ask another process, which does."""
 
 
 class TestFraud(PluginContract):
@@ -41,6 +46,11 @@ class TestFraud(PluginContract):
 
 class TestVision(PluginContract):
     plugin = "vision"
+
+    @pytest.fixture
+    def trial(self) -> Mapping[str, Any]:
+        """Without the classical detector, which tests/recipes runs: it takes half of a run."""
+        return {"evaluation.baselines": False}
 
     @pytest.fixture
     def datasets(self, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
@@ -87,8 +97,11 @@ class TestMedical(PluginContract):
 
     @pytest.fixture
     def left_out(self) -> Mapping[str, str]:
-        reason = _HEAVY.format("medical")
-        return {f"test_*[{name}]": reason for name in ("vit", "efficientnet", "segformer")}
+        heavy, alike = _HEAVY.format("medical"), _ALIKE.format("classify")
+        return {
+            **{f"test_*[{name}]": heavy for name in ("vit", "efficientnet", "segformer")},
+            **{f"test_{each}_*[findings]": alike for each in _ONCE_MORE},
+        }
 
 
 class TestSpeech(PluginContract):
@@ -124,6 +137,7 @@ class TestSpeech(PluginContract):
         return {
             **{f"test_*[{name}]": heavy for name in ("whisper", "moonshine")},
             **{f"test_{each}_*[voices]": alike for each in runs},
+            **{f"test_{each}_*[speakers]": _ALIKE.format("keywords") for each in _ONCE_MORE},
         }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toy
+from toy_plugin import register_toy
 from training_runs import (
     FailAt,
     StopAt,
@@ -89,6 +91,13 @@ def test_a_trained_model_beats_the_trivial_one(tmp_path: Path) -> None:
     assert model["low"] <= model["value"] <= model["high"]
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
+    """A run of the recipe as it is; not to be changed."""
+    register_toy()
+    return zoo.train("toy", runs=tmp_path_factory.mktemp("plain"))
+
+
 _SLOW = {
     "data.count": 400,
     "train.checkpoint_seconds": 0,
@@ -101,12 +110,26 @@ _SLOW = {
 }
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], zoo.Run]:
+    """A function that returns a run under `_SLOW` that nothing disturbed, by what it keeps."""
+
+    @cache
+    def train(keep: str) -> zoo.Run:
+        settings = {**_SLOW, "train.checkpoint_seconds": 1000, "train.keep": keep}
+        return zoo.train("toy", runs=tmp_path_factory.mktemp("undisturbed"), settings=settings)
+
+    return train
+
+
 def _steps_done(runs: Path) -> int:
     return sum(1 for _ in runs.glob("*/checkpoints/stage-*"))
 
 
-def test_killed_at_random_steps_and_resumed_gives_the_same_bits(tmp_path: Path) -> None:
-    whole = zoo.train("toy", runs=tmp_path / "whole", settings=_SLOW)
+def test_killed_at_random_steps_and_resumed_gives_the_same_bits(
+    tmp_path: Path, undisturbed: Callable[[str], zoo.Run]
+) -> None:
+    whole = undisturbed("best")
     generator = np.random.default_rng(int(time.time()))
     process = start_elsewhere("toy", tmp_path / "killed", _SLOW, registered=["toy"])
     for _ in range(2):
@@ -134,15 +157,14 @@ def _metrics(run: zoo.Run) -> list[dict[str, object]]:
 @pytest.mark.parametrize("keep", ["best", "last"])
 @pytest.mark.parametrize("place", [(0, 1), (0, 26), (1, 7), (1, 52)])
 def test_interrupted_run_writes_a_checkpoint_and_resumes_exactly(
-    tmp_path: Path, place: tuple[int, int], keep: str
+    tmp_path: Path, place: tuple[int, int], keep: str, undisturbed: Callable[[str], zoo.Run]
 ) -> None:
     settings = {**_SLOW, "train.checkpoint_seconds": 1000, "train.keep": keep}
-    whole = zoo.train("toy", runs=tmp_path / "whole", settings=settings)
     path = interrupted("toy", tmp_path / "stopped", settings, StopAt(*place))
     assert zoo.Run(path).about["status"] == "interrupted"
     assert (path / "report.html").exists()
     resumed = zoo.resume(path)
-    assert same(weights(whole), weights(resumed))
+    assert same(weights(undisturbed(keep)), weights(resumed))
 
 
 def test_a_run_that_mixes_examples_resumes_exactly(
@@ -165,11 +187,12 @@ def test_augmentation_is_told_the_share_of_all_stages_that_is_done(
     assert sorted(noted.progress) == [step / 8 for step in range(8)]
 
 
-def test_run_that_ends_early_in_a_later_stage_resumes_exactly(tmp_path: Path) -> None:
+def test_run_that_ends_early_in_a_later_stage_resumes_exactly(
+    tmp_path: Path, undisturbed: Callable[[str], zoo.Run]
+) -> None:
     settings = {**_SLOW, "train.checkpoint_seconds": 1000}
-    whole = zoo.train("toy", runs=tmp_path / "whole", settings=settings)
     path = interrupted("toy", tmp_path / "stopped", settings, FailAt(1, 3))
-    assert same(weights(whole), weights(zoo.resume(path)))
+    assert same(weights(undisturbed("best")), weights(zoo.resume(path)))
 
 
 def test_run_that_ends_while_it_is_measured_is_measured_again(
@@ -232,12 +255,11 @@ def test_weights_that_were_good_are_kept_when_training_diverges(
     assert np.isfinite(zoo.load(path).model.get_weights()[0]).all()
 
 
-def test_weights_that_fit_nowhere_are_refused(tmp_path: Path) -> None:
+def test_weights_that_fit_nowhere_are_refused(tmp_path: Path, plain: zoo.Run) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         zoo.train("toy", runs=tmp_path, weights=str(tmp_path / "typo"))
     assert not list(tmp_path.iterdir())
-    first = zoo.train("toy", runs=tmp_path)
-    other = zoo.train("toy", runs=tmp_path, weights=str(first.path), settings={"model.width": 9})
+    other = zoo.train("toy", runs=tmp_path, weights=str(plain.path), settings={"model.width": 9})
     transfer = next(each for each in other.events() if each["event"] == "transfer")
     assert (transfer["copied"], transfer["variables"]) == (1, 4)  # the bias of the head
     assert transfer["parts"] == {
@@ -249,8 +271,9 @@ def test_weights_that_fit_nowhere_are_refused(tmp_path: Path) -> None:
     assert note in other.report.read_text()
 
 
-def test_a_model_may_bring_its_own_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = zoo.train("toy", runs=tmp_path)
+def test_a_model_may_bring_its_own_loss(
+    tmp_path: Path, plain: zoo.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(toy.Net, "loss", lambda model, space: keras.losses.MeanSquaredError())
     own = zoo.train("toy", runs=tmp_path)
     assert not same(weights(plain), weights(own))
@@ -274,7 +297,7 @@ def test_a_validation_tells_the_speed_of_training(toy_run: zoo.Run) -> None:
 
 
 def test_windows_are_what_is_trained_on_and_examples_what_is_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, plain: zoo.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def windows(task, examples, preprocessing):
         return zoo.Columns(examples[np.repeat(np.arange(len(examples)), 2)])
@@ -283,7 +306,6 @@ def test_windows_are_what_is_trained_on_and_examples_what_is_measured(
         assert len(windows["point"]) == len(outputs) == 2 * len(examples["point"])
         return outputs.reshape(-1, 2).mean(axis=1, keepdims=True)
 
-    plain = zoo.train("toy", runs=tmp_path)
     monkeypatch.setattr(toy.Classify, "windows", windows)
     monkeypatch.setattr(toy.Classify, "restore", restore)
     run = zoo.train("toy", runs=tmp_path)
@@ -302,11 +324,10 @@ def test_patience_ends_a_stage_early(tmp_path: Path) -> None:
     assert len([event for event in run.events() if event["event"] == "epoch"]) == 3
 
 
-def test_frozen_parts_keep_their_weights(tmp_path: Path) -> None:
-    first = zoo.train("toy", runs=tmp_path)
+def test_frozen_parts_keep_their_weights(tmp_path: Path, plain: zoo.Run) -> None:
     settings = {"train.stages": [{"name": "head", "trainable": ["head"], "epochs": 2}]}
-    second = zoo.train("toy", runs=tmp_path, weights=str(first.path), settings=settings)
-    before, after = (zoo.load(run.path).model for run in (first, second))
+    second = zoo.train("toy", runs=tmp_path, weights=str(plain.path), settings=settings)
+    before, after = (zoo.load(run.path).model for run in (plain, second))
     for layer in ("body", "head"):
         pairs = zip(
             before.get_layer(layer).get_weights(), after.get_layer(layer).get_weights(), strict=True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,29 @@ MODELS: dict[str, tuple[Any, zoo.Space]] = {
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
-@pytest.fixture(autouse=True)
-def few_features(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture(scope="module", autouse=True)
+def _few_features() -> Iterator[None]:
     small = hub_models._SegFormerSize((8, 16, 20, 32), (1, 1, 1, 1), 16)
-    monkeypatch.setitem(hub_models._VIT, "tiny", hub_models._ViTSize(2, 2, 16, 32))
-    monkeypatch.setitem(hub_models._SEGFORMER, "b0", small)
     narrow = hub_models._EfficientNetSize(width=0.25, depth=0.3, squeeze=0.0, activation="relu6")
-    monkeypatch.setitem(hub_models._EFFICIENTNET, "lite0", narrow)
-    yield
-    keras.backend.clear_session()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(hub_models._VIT, "tiny", hub_models._ViTSize(2, 2, 16, 32))
+        patched.setitem(hub_models._SEGFORMER, "b0", small)
+        patched.setitem(hub_models._EFFICIENTNET, "lite0", narrow)
+        yield
+
+
+@pytest.fixture(scope="module")
+def built() -> Mapping[str, keras.Model]:
+    """Networks nothing was loaded into; not to be changed."""
+    return {name: kind.build(space) for name, (kind, space) in MODELS.items()}
+
+
+@pytest.fixture(scope="module")
+def other_preset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A preset of a size that none of the networks has."""
+    folder = str(tmp_path_factory.mktemp("other") / "preset")
+    keras_hub.models.ViTBackbone((32, 32, 3), 8, 1, 1, 8, 8).save_to_preset(folder)
+    return folder
 
 
 def scans(space: zoo.Space, count: int = 2) -> dict[str, np.ndarray]:
@@ -43,60 +57,68 @@ def scans(space: zoo.Space, count: int = 2) -> dict[str, np.ndarray]:
 
 
 def outputs(model: keras.Model, space: zoo.Space) -> np.ndarray:
-    return np.asarray(model.predict_on_batch(scans(space)))
+    return ops.convert_to_numpy(model(scans(space)))
 
 
 @every_model
-def test_a_network_gives_what_the_space_asks_for(name: str) -> None:
-    kind, space = MODELS[name]
-    model = kind.build(space)
-    assert outputs(model, space).shape == (2, *space.outputs["logits"].shape)
+def test_a_network_gives_what_the_space_asks_for(
+    name: str, built: Mapping[str, keras.Model]
+) -> None:
+    _, space = MODELS[name]
+    assert outputs(built[name], space).shape == (2, *space.outputs["logits"].shape)
 
 
 @every_model
-def test_parts_cover_all_that_trains(name: str) -> None:
-    kind, space = MODELS[name]
-    model = kind.build(space)
-    parts = kind.parts(model)
+def test_parts_cover_all_that_trains(name: str, built: Mapping[str, keras.Model]) -> None:
+    kind, _ = MODELS[name]
+    parts = kind.parts(built[name])
     assert parts[0][0] == "stem"
     assert parts[-1][0] == "head"
     held = [id(weight) for _, layers in parts for each in layers for weight in each.weights]
     assert len(held) == len(set(held))
-    missing = [weight.path for weight in model.trainable_weights if id(weight) not in set(held)]
+    trained = built[name].trainable_weights
+    missing = [weight.path for weight in trained if id(weight) not in set(held)]
     assert not missing
 
 
 @every_model
-def test_a_saved_network_gives_the_same(name: str, tmp_path: Path) -> None:
-    kind, space = MODELS[name]
-    model = kind.build(space)
-    model.save(tmp_path / "model.keras")
+def test_a_saved_network_gives_the_same(
+    name: str, built: Mapping[str, keras.Model], tmp_path: Path
+) -> None:
+    _, space = MODELS[name]
+    built[name].save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
-    np.testing.assert_allclose(outputs(loaded, space), outputs(model, space), atol=1e-6)
+    np.testing.assert_allclose(outputs(loaded, space), outputs(built[name], space), atol=1e-6)
 
 
 @every_model
 def test_a_preset_starts_all_but_the_head(name: str, tmp_path: Path) -> None:
     kind, space = MODELS[name]
-    source = kind.build(space).get_layer("encoder")
-    for weight in source.weights:
-        random = np.random.default_rng(len(weight.path)).random(weight.shape)
-        weight.assign(0.5 + 0.1 * random)  # also variances, which are above 0
-    source.save_to_preset(str(tmp_path / "preset"))
-    expected = [ops.convert_to_numpy(weight) for weight in source.weights]
-
     model = kind.build(space)
+    encoder = model.get_layer("encoder")
+    expected = [
+        # Also of variances, which are above 0.
+        (0.5 + 0.1 * np.random.default_rng(len(w.path)).random(w.shape)).astype(np.float32)
+        for w in encoder.weights
+    ]
+    begun = encoder.get_weights()
+    encoder.set_weights(expected)
+    encoder.save_to_preset(str(tmp_path / "preset"))
+    encoder.set_weights(begun)
+
     head = [ops.convert_to_numpy(weight) for weight in model.get_layer("head").weights]
     kind.load_preset(str(tmp_path / "preset"), model)
-    for weight, value in zip(model.get_layer("encoder").weights, expected, strict=True):
+    for weight, value in zip(encoder.weights, expected, strict=True):
         np.testing.assert_array_equal(ops.convert_to_numpy(weight), value)
     for weight, value in zip(model.get_layer("head").weights, head, strict=True):
         np.testing.assert_array_equal(ops.convert_to_numpy(weight), value)
 
 
-def test_an_encoder_alone_starts_segformer(tmp_path: Path) -> None:
+def test_an_encoder_alone_starts_segformer(
+    built: Mapping[str, keras.Model], tmp_path: Path
+) -> None:
     kind, space = MODELS["segformer"]
-    source = kind.build(space).get_layer("encoder").image_encoder
+    source = built["segformer"].get_layer("encoder").image_encoder
     source.save_to_preset(str(tmp_path / "preset"))
     model = kind.build(space)
     kind.load_preset(str(tmp_path / "preset"), model)
@@ -105,9 +127,11 @@ def test_an_encoder_alone_starts_segformer(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs))
 
 
-def test_scans_are_scaled_as_the_preset_scales_bytes(tmp_path: Path) -> None:
+def test_scans_are_scaled_as_the_preset_scales_bytes(
+    built: Mapping[str, keras.Model], tmp_path: Path
+) -> None:
     kind, space = MODELS["vit"]
-    source = kind.build(space).get_layer("encoder")
+    source = built["vit"].get_layer("encoder")
     converter = keras_hub.layers.ViTImageConverter(
         image_size=(32, 32), scale=1 / 100.0, offset=[-0.5, 0.0, 0.25]
     )
@@ -122,12 +146,12 @@ def test_scans_are_scaled_as_the_preset_scales_bytes(tmp_path: Path) -> None:
 
 
 @every_model
-def test_a_preset_of_another_size_is_refused(name: str, tmp_path: Path) -> None:
-    kind, space = MODELS[name]
-    other = keras_hub.models.ViTBackbone((32, 32, 3), 8, 1, 1, 8, 8)
-    other.save_to_preset(str(tmp_path / "preset"))
+def test_a_preset_of_another_size_is_refused(
+    name: str, built: Mapping[str, keras.Model], other_preset: str
+) -> None:
+    kind, _ = MODELS[name]
     with pytest.raises(zoo.ConfigError, match="not of this architecture"):
-        kind.load_preset(str(tmp_path / "preset"), kind.build(space))
+        kind.load_preset(other_preset, built[name])
 
 
 @every_model

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import keras_hub
@@ -16,17 +17,52 @@ from zoo_speech.models.speech_model import samples_per_step
 
 import zoo
 
-every_model = pytest.mark.parametrize(
-    "kind", [Whisper(), Moonshine()], ids=["whisper", "moonshine"]
-)
+MODELS: dict[str, HubEncoderModel] = {"whisper": Whisper(), "moonshine": Moonshine()}
+every_model = pytest.mark.parametrize("name", MODELS)
 
 
-@pytest.fixture(autouse=True)
-def few_features(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(hub_models._WHISPER, "tiny", hub_models._WhisperSize(2, 2, 32, 64))
-    monkeypatch.setitem(hub_models._MOONSHINE, "tiny", hub_models._MoonshineSize(2, 2, 32, 0.9))
-    yield
-    keras.backend.clear_session()
+@pytest.fixture(scope="module", autouse=True)
+def _few_features() -> Iterator[None]:
+    whisper = hub_models._WhisperSize(2, 2, 32, 64)
+    moonshine = hub_models._MoonshineSize(2, 2, 32, 0.9)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(hub_models._WHISPER, "tiny", whisper)
+        patched.setitem(hub_models._MOONSHINE, "tiny", moonshine)
+        yield
+
+
+class Preset(NamedTuple):
+    """A preset on disk, and the network of Keras Hub that is in it."""
+
+    folder: str
+    network: keras_hub.models.Backbone
+
+
+@pytest.fixture(scope="module")
+def presets(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Preset]:
+    folder = tmp_path_factory.mktemp("presets")
+    return {name: write_preset(name, folder / name) for name in MODELS}
+
+
+@pytest.fixture(scope="module")
+def built() -> Mapping[str, keras.Model]:
+    """Networks of classes that nothing was loaded into; not to be changed."""
+    return {name: kind.build(space()) for name, kind in MODELS.items()}
+
+
+@pytest.fixture(scope="module")
+def started(presets: Mapping[str, Preset]) -> Mapping[str, keras.Model]:
+    """Networks that were started from the presets; not to be changed."""
+    models = {name: kind.build(space()) for name, kind in MODELS.items()}
+    for name, model in models.items():
+        MODELS[name].load_preset(presets[name].folder, model)
+    return models
+
+
+@pytest.fixture(scope="module")
+def of_text() -> Mapping[str, keras.Model]:
+    """Networks with outputs at each place; not to be changed."""
+    return {name: kind.build(space(ctc=True)) for name, kind in MODELS.items()}
 
 
 def space(classes: int = 5, *, ctc: bool = False, rate: int = 16_000) -> zoo.Space:
@@ -49,9 +85,9 @@ def outputs(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
     return ops.convert_to_numpy(model(inputs))
 
 
-def preset(kind: HubEncoderModel, folder: Path, **settings: int) -> keras_hub.models.Backbone:
-    """Write a small network with its decoder, as Keras Hub does; return it."""
-    if isinstance(kind, Whisper):
+def write_preset(name: str, folder: Path, **settings: int) -> Preset:
+    """Write a small network with its decoder, as Keras Hub does."""
+    if name == "whisper":
         sizes = {"num_layers": 2, "num_heads": 2, "hidden_dim": 32, "intermediate_dim": 64}
         backbone = keras_hub.models.WhisperBackbone(vocabulary_size=50, **{**sizes, **settings})
     else:
@@ -61,15 +97,16 @@ def preset(kind: HubEncoderModel, folder: Path, **settings: int) -> keras_hub.mo
             vocabulary_size=50, decoder_num_heads=2, partial_rotary_factor=0.9, **sizes, **widths
         )
     backbone.save_to_preset(str(folder))
-    return backbone
+    return Preset(str(folder), backbone)
 
 
 @every_model
 @pytest.mark.parametrize("ctc", [False, True], ids=["classes", "ctc"])
 def test_a_recording_gives_the_same_alone_and_among_longer_ones(
-    kind: HubEncoderModel, ctc: bool
+    name: str, ctc: bool, request: pytest.FixtureRequest
 ) -> None:
-    model, inputs = kind.build(space(ctc=ctc)), recordings()
+    models: Mapping[str, keras.Model] = request.getfixturevalue("of_text" if ctc else "built")
+    model, inputs = models[name], recordings()
     part = {"sound": inputs["sound"][1:, :4100], "length": inputs["length"][1:]}
 
     among, alone = outputs(model, inputs)[1], outputs(model, part)[0]
@@ -81,57 +118,60 @@ def test_a_recording_gives_the_same_alone_and_among_longer_ones(
 
 
 @every_model
-def test_parts_cover_all_that_trains(kind: HubEncoderModel) -> None:
-    model = kind.build(space())
-    parts = kind.parts(model)
-    assert [name for name, _ in parts] == ["stem", "encoder1", "encoder2", "encoder", "head"]
+def test_parts_cover_all_that_trains(name: str, built: Mapping[str, keras.Model]) -> None:
+    parts = MODELS[name].parts(built[name])
+    names = [part for part, _ in parts]
+    assert names == ["stem", "encoder1", "encoder2", "encoder", "head"]
     held = {id(weight) for _, layers in parts for each in layers for weight in each.weights}
-    assert {id(weight) for weight in model.trainable_weights} <= held
+    assert {id(weight) for weight in built[name].trainable_weights} <= held
 
 
 @every_model
-def test_saved_network_gives_the_same(kind: HubEncoderModel, tmp_path: Path) -> None:
-    model, inputs = kind.build(space()), recordings()
-    model.save(tmp_path / "model.keras")
+def test_saved_network_gives_the_same(
+    name: str, built: Mapping[str, keras.Model], tmp_path: Path
+) -> None:
+    inputs = recordings()
+    built[name].save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
-    np.testing.assert_array_equal(outputs(loaded, inputs), outputs(model, inputs))
+    np.testing.assert_array_equal(outputs(loaded, inputs), outputs(built[name], inputs))
 
 
 @every_model
-def test_carries_over_to_a_network_built_later(kind: HubEncoderModel) -> None:
-    model, later = kind.build(space()), kind.build(space(ctc=True))
-    started = set(kind.transfer(model, space(), later, space(ctc=True)))
-    assert {weight.path for weight in later.get_layer("encoder").weights} <= started
+def test_carries_over_to_a_network_built_later(name: str, built: Mapping[str, keras.Model]) -> None:
+    later = MODELS[name].build(space(ctc=True))
+    carried = set(MODELS[name].transfer(built[name], space(), later, space(ctc=True)))
+    assert {weight.path for weight in later.get_layer("encoder").weights} <= carried
 
 
 @every_model
-def test_preset_starts_the_encoder(kind: HubEncoderModel, tmp_path: Path) -> None:
-    source, model = preset(kind, tmp_path / "preset"), kind.build(space())
-
-    kind.load_preset(str(tmp_path / "preset"), model)
-
-    known = {weight.path: ops.convert_to_numpy(weight) for weight in source.weights}
-    for weight in model.get_layer("encoder").weights:
+def test_preset_starts_the_encoder(
+    name: str, presets: Mapping[str, Preset], started: Mapping[str, keras.Model]
+) -> None:
+    known = {weight.path: ops.convert_to_numpy(weight) for weight in presets[name].network.weights}
+    for weight in started[name].get_layer("encoder").weights:
         np.testing.assert_array_equal(ops.convert_to_numpy(weight), known[weight.path])
 
 
 @every_model
-def test_preset_of_another_size_is_refused(kind: HubEncoderModel, tmp_path: Path) -> None:
-    preset(kind, tmp_path / "preset", hidden_dim=16)
+def test_preset_of_another_size_is_refused(
+    name: str, built: Mapping[str, keras.Model], tmp_path: Path
+) -> None:
+    other = write_preset(name, tmp_path / "preset", hidden_dim=16)
     with pytest.raises(zoo.ConfigError, match="not of this architecture"):
-        kind.load_preset(str(tmp_path / "preset"), kind.build(space()))
+        MODELS[name].load_preset(other.folder, built[name])
 
 
 @every_model
-def test_another_rate_is_refused_with_the_setting_that_mends_it(kind: HubEncoderModel) -> None:
+def test_another_rate_is_refused_with_the_setting_that_mends_it(name: str) -> None:
     with pytest.raises(zoo.ConfigError, match="16000 samples a second, not 8000") as caught:
-        kind.build(space(rate=8000))
+        MODELS[name].build(space(rate=8000))
     assert "data.rate=16000" in caught.value.hint
 
 
-def test_whisper_computes_what_keras_hub_does(tmp_path: Path) -> None:
-    source, model = preset(Whisper(), tmp_path / "preset"), Whisper().build(space())
-    Whisper().load_preset(str(tmp_path / "preset"), model)
+def test_whisper_computes_what_keras_hub_does(
+    presets: Mapping[str, Preset], started: Mapping[str, keras.Model]
+) -> None:
+    source, model = presets["whisper"].network, started["whisper"]
     seconds = np.arange(32_000) / 16_000
     sound = (0.3 * np.sin(2 * np.pi * 300 * seconds * (1 + seconds)))[None].astype(np.float32)
 
@@ -150,10 +190,10 @@ def test_whisper_computes_what_keras_hub_does(tmp_path: Path) -> None:
     np.testing.assert_allclose(ours, encoded, atol=1e-4)
 
 
-def test_moonshine_computes_what_keras_hub_does(tmp_path: Path) -> None:
-    kind = Moonshine()
-    source, model = preset(kind, tmp_path / "preset"), kind.build(space())
-    kind.load_preset(str(tmp_path / "preset"), model)
+def test_moonshine_computes_what_keras_hub_does(
+    presets: Mapping[str, Preset], started: Mapping[str, keras.Model]
+) -> None:
+    source, model = presets["moonshine"].network, started["moonshine"]
     # Of pure noise the statistics are those of the whole, whether its end counts or not.
     sound = 0.1 * np.random.default_rng(0).normal(size=(1, 384 * 200)).astype(np.float32)
     tokens = np.zeros((1, 1), np.int32)

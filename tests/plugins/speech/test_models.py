@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -25,6 +27,19 @@ MODELS = {
     "lstm": LSTM(width=16, layers=1),
 }
 every_model = pytest.mark.parametrize("kind", MODELS.values(), ids=MODELS.keys())
+pytestmark = pytest.mark.usefixtures("two_blocks")
+Built = Callable[..., keras.Model]
+
+
+@pytest.fixture(scope="module")
+def built(two_blocks: None) -> Built:
+    """A function that returns a network of a kind, built once; not to be changed."""
+
+    @cache
+    def build(kind: SpeechModel, *, ctc: bool) -> keras.Model:
+        return kind.build(space(ctc=ctc))
+
+    return build
 
 
 def space(classes: str = "abcd", samples: int | None = None, *, ctc: bool = False) -> zoo.Space:
@@ -51,16 +66,17 @@ def outputs(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
 @every_model
 @pytest.mark.parametrize("ctc", [False, True], ids=["classes", "ctc"])
 def test_a_recording_gives_the_same_alone_and_among_longer_ones(
-    kind: SpeechModel, ctc: bool
+    kind: SpeechModel, ctc: bool, built: Built
 ) -> None:
-    model, inputs = kind.build(space(ctc=ctc)), recordings()
+    model, inputs = built(kind, ctc=ctc), recordings()
+    together = outputs(model, inputs)
+    assert together.dtype == np.float32
     for row, length in enumerate(inputs["length"]):
         part = {
             "sound": inputs["sound"][row : row + 1, :length],
             "length": inputs["length"][row : row + 1],
         }
-        among, alone = outputs(model, inputs)[row], outputs(model, part)[0]
-        assert among.dtype == np.float32
+        among, alone = together[row], outputs(model, part)[0]
         if ctc:
             steps = -(-length // samples_per_step(model))
             assert alone.shape == (steps, 5)
@@ -70,8 +86,8 @@ def test_a_recording_gives_the_same_alone_and_among_longer_ones(
 
 
 @every_model
-def test_parts_cover_all_that_trains_from_input_to_head(kind: SpeechModel) -> None:
-    model = kind.build(space())
+def test_parts_cover_all_that_trains_from_input_to_head(kind: SpeechModel, built: Built) -> None:
+    model = built(kind, ctc=False)
     parts = kind.parts(model)
     names = [name for name, _ in parts]
     assert names[0] == "stem"
@@ -81,8 +97,8 @@ def test_parts_cover_all_that_trains_from_input_to_head(kind: SpeechModel) -> No
 
 
 @every_model
-def test_saved_network_gives_the_same(kind: SpeechModel, tmp_path: Path) -> None:
-    model, inputs = kind.build(space(ctc=True)), recordings()
+def test_saved_network_gives_the_same(kind: SpeechModel, built: Built, tmp_path: Path) -> None:
+    model, inputs = built(kind, ctc=True), recordings()
     model.save(tmp_path / "model.keras")
 
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)

@@ -20,6 +20,7 @@ import zoo
 
 MODELS = {"transformer": Transformer(), "gru": AttentionGRU(width=16)}
 each_model = pytest.mark.parametrize("name", MODELS)
+pytestmark = pytest.mark.usefixtures("two_blocks")
 
 
 def network(name: str, pieces: int = 12, seed: int = 0) -> keras.Model:
@@ -36,7 +37,7 @@ def network(name: str, pieces: int = 12, seed: int = 0) -> keras.Model:
 
 
 @pytest.fixture(scope="module")
-def networks() -> dict[str, keras.Model]:
+def networks(two_blocks: None) -> dict[str, keras.Model]:
     return {name: network(name) for name in MODELS}
 
 

@@ -1,41 +1,14 @@
-"""Training by tokens on the smallest network: resumption, and pairs that do not train."""
+"""Pairs that are too long to train."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from training_runs import FailAt, interrupted, same, weights
 from zoo_translation.generator.dataset import Numbers
 from zoo_translation.task import Translate
 
 import zoo
-
-SETTINGS = {
-    "data.count": 200,
-    "evaluation.samples": 10,
-    "model.width": 16,
-    "task.beams": 1,
-    "task.pieces": 400,
-    "train.batch_tokens": 1024,
-    "train.checkpoint_seconds": 0,
-    "train.stages": [{"steps": 14}],
-    "train.validate_every": 100,
-}
-
-
-def test_killed_within_a_pass_over_batches_by_tokens_and_resumed_gives_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
-    whole = zoo.train("translation/gru", runs=tmp_path / "whole", settings=SETTINGS)
-    path = interrupted("translation/gru", tmp_path / "killed", SETTINGS, FailAt(0, 5))
-    resumed = zoo.resume(path)
-
-    stage, epoch = (event for event in resumed.events() if event["event"] in ("stage", "epoch"))
-    assert "padding" in stage  # so batches are of examples of alike size
-    assert 5 < epoch["step"] / epoch["epoch"] < 14  # killed in the first pass, ended in another
-    assert same(weights(whole), weights(resumed))
 
 
 def _prepare(tmp_path: Path, longest: int) -> None:

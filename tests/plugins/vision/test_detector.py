@@ -160,9 +160,7 @@ def test_the_compact_detector_learns_and_is_the_same_after_loading(tmp_path):
     assert losses[-1] < losses[0]
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
-    np.testing.assert_array_equal(
-        loaded.predict_on_batch({"image": images}), model.predict_on_batch({"image": images})
-    )
+    np.testing.assert_array_equal(loaded({"image": images}), model({"image": images}))
 
 
 def test_parts_hold_every_weight_once_from_input_to_output():

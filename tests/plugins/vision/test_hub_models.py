@@ -100,7 +100,7 @@ def test_dense_detectors_begin_with_a_few_objects_of_sane_size(
 
 @each_model
 def test_training_lowers_the_loss(name: str) -> None:
-    first, *_, last = losses(name, steps=4)
+    first, last = losses(name, steps=2)
 
     assert last < first
 
