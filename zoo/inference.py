@@ -117,7 +117,7 @@ class Sweep:
 def shared_batches(model: keras.Model, batches: Any) -> Any:
     """Return batches so that each replica of a model computes its share of each."""
     if keras.backend.backend() != "tensorflow":
-        return batches
+        return batches.as_numpy_iterator()
     return model.distribute_strategy.experimental_distribute_dataset(batches)
 
 

@@ -17,12 +17,6 @@ class Mirrored(zoo.Strategy):
     does. Weights and normalisation stay in float32, and the latter goes over all replicas.
     """
 
-    kind: Literal["auto", "single", "mirrored"] = zoo.setting(
-        "auto", "`auto` uses all GPUs of this machine, else one device."
-    )
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = zoo.setting(
-        "auto", "Compute type; `auto` takes bfloat16 where the hardware has it."
-    )
     batch: Literal["global", "per-replica"] = zoo.setting(
         "global", "Whether `train.batch_size` is shared by the replicas or given to each."
     )

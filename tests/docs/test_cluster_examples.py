@@ -59,7 +59,7 @@ def test_tasks_of_the_step_are_workers() -> None:
 def test_the_script_begins_a_run_and_goes_on_after_a_requeue(tmp_path: Path) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
-    (tools / "srun").write_text("#!/bin/sh\necho \"$@\"\n")
+    (tools / "srun").write_text('#!/bin/sh\necho "$@"\n')
     (tools / "srun").chmod(0o755)
     environ = {
         "PATH": f"{tools}:/usr/bin:/bin",
@@ -69,7 +69,9 @@ def test_the_script_begins_a_run_and_goes_on_after_a_requeue(tmp_path: Path) -> 
 
     def said() -> str:
         command = ["bash", str(EXAMPLES / "slurm.sh")]
-        return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            command, env=environ, capture_output=True, text=True, check=True
+        ).stdout
 
     assert said().startswith("zoo train vision --data")
     run = tmp_path / "runs-7" / "vision-finetune-1"

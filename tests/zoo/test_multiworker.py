@@ -107,14 +107,12 @@ def test_killed_and_resumed_it_ends_as_if_undisturbed(
 def test_keras_still_needs_our_strategy() -> None:
     """Once this fails, `zoo/distribution/multiworker.py` can go."""
     script = """
-import sys
 from zoo.startup import load_tensorflow
 load_tensorflow()
 import keras, tensorflow as tf
 from zoo.cluster import detect, joined
 from zoo.distribution import multiworker
-if sys.argv[1] == "plain":
-    multiworker._Reducing = tf.distribute.MultiWorkerMirroredStrategy
+multiworker._Reducing = tf.distribute.MultiWorkerMirroredStrategy
 with joined(detect()) as group:
     strategy = multiworker.multiworker_strategy(group)
     with strategy.scope():
@@ -124,8 +122,9 @@ with joined(detect()) as group:
     data = strategy.distribute_datasets_from_function(lambda _: data)
     model.fit(data, steps_per_epoch=2, verbose=0)
 """
-    assert {each.code for each in run_workers(2, ["-c", script, "ours"])} == {0}
-    assert 0 not in {each.code for each in run_workers(2, ["-c", script, "plain"])}
+    ended = run_workers(2, ["-c", script])
+    assert 0 not in {each.code for each in ended}
+    assert any("reduce" in each.errors for each in ended)
 
 
 def test_launch_starts_workers_and_tells_which_failed(tmp_path: Path) -> None:

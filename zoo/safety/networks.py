@@ -28,7 +28,10 @@ _VALUES = frozenset({
     "__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__",
 })  # fmt: skip
 """What Keras writes like a class and reads as a value."""
-_RUNNING = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
+_RUNNING = (
+    keras.layers.Lambda, keras.layers.TFSMLayer, keras.layers.TorchModuleWrapper,
+    keras.layers.JaxLayer, keras.layers.FlaxLayer,
+)  # fmt: skip
 """Layers of Keras that hold code or load it from files."""
 _KINDS = (
     keras.Operation, keras.Initializer, keras.Regularizer, keras.constraints.Constraint,
@@ -241,7 +244,7 @@ def _class(table: Mapping[str, Any]) -> type | None:
     found = _registered(table.get("registered_name", table["class_name"])) or _imported(table)
     if not isinstance(found, type) or not issubclass(found, _KINDS):
         return None
-    return None if _RUNNING & {base.__name__ for base in found.__mro__} else found
+    return None if issubclass(found, _RUNNING) else found
 
 
 def _function(table: Mapping[str, Any]) -> Any | None:
