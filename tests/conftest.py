@@ -97,13 +97,10 @@ def two_blocks() -> Iterator[None]:
 
     In this process alone; others that it starts build them whole.
     """
-    from zoo_speech.models import conformer
-    from zoo_translation.models import transformer
+    from few_blocks import use_few_blocks
 
     with pytest.MonkeyPatch.context() as patched:
-        sizes = conformer._SIZES
-        patched.setitem(sizes, "tiny", sizes["tiny"]._replace(blocks=2))
-        patched.setitem(transformer._SIZES, "tiny", transformer._SIZES["tiny"]._replace(layers=2))
+        use_few_blocks(patched, 2)
         yield
 
 

@@ -77,6 +77,16 @@ def test_examples_of_one_unit_are_drawn_together_and_widen_the_interval() -> Non
     assert together.high - together.low > 3 * (alone.high - alone.low)
 
 
+def test_a_single_unit_has_no_interval_rather_than_a_sure_one() -> None:
+    values = np.array([1.0, 0.0, 1.0])
+    mean = Metric("mean", "Mean", lambda weights: float(np.average(values, weights=weights)))
+    bootstrap = Bootstrap(samples=20)
+    interval = bootstrap.interval(bootstrap.sample(mean, bootstrap.draws(3, np.zeros(3))))
+    assert interval.value == pytest.approx(2 / 3)
+    assert math.isnan(interval.low)
+    assert math.isnan(interval.high)
+
+
 def test_metric_that_most_samples_leave_undefined_has_no_interval() -> None:
     labels = np.array([1] + [0] * 9)
     metric = Metric("auc", "AUC", Ranking(labels, np.arange(10.0)).roc_auc)

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from zoo.actions import together
 from zoo.cluster import detect, joined
+from zoo.components import Batch
 from zoo.data.examples import EncodedExamples
 from zoo.data.pipeline import Shard, training_batches
 from zoo.distribution import Distribution, distribute
@@ -28,7 +29,7 @@ from zoo.training.stages import active_stages
 
 _WARM_UP = 5
 """Steps that do not count: the first ones compile, and fill what is read ahead."""
-_TRAINING = 3
+TRAINING = 3
 """Operations of a training step over those of a forward pass: the gradients of features and of
 weights take about as many each (arXiv:2001.08361, section 2.1)."""
 _PEAKS = {
@@ -196,18 +197,30 @@ class _Bench:
 
     def _operations(self, examples: float) -> float | None:
         """Return the operations of a training step on so many examples, if they can be counted."""
-        if keras.backend.backend() != "tensorflow":
-            return None
-        batch = self._examples[np.arange(1)].inputs
-        specs = {name: tf.TensorSpec(array.shape, array.dtype) for name, array in batch.items()}
         with self._distribution.devices.alone():
             model = self._built()
-        graph = tf.function(lambda inputs: model(inputs)).get_concrete_function(specs).graph
-        options = tf.compat.v1.profiler.ProfileOptionBuilder(
-            tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
-        )
-        counted = tf.compat.v1.profiler.profile(graph, options=options.with_empty_output().build())
-        return float(counted.total_float_ops) * _TRAINING * examples or None
+        counted = forward_operations(model, self._examples[np.arange(1)].inputs)
+        return None if counted is None else counted * TRAINING * examples
+
+
+def forward_operations(model: keras.Model, inputs: Batch) -> float | None:
+    """Count the floating-point operations of a forward pass, as TensorFlow knows them.
+
+    Args:
+        model: the network.
+        inputs: its inputs for a batch.
+
+    Returns:
+        the operations; a loop counts once. None on other backends, or if none are known.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return None
+    specs = {name: tf.TensorSpec(array.shape, array.dtype) for name, array in inputs.items()}
+    graph = tf.function(lambda inputs: model(inputs)).get_concrete_function(specs).graph
+    profiler = tf.compat.v1.profiler
+    options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation())
+    counted = profiler.profile(graph, options=options.with_empty_output().build())
+    return float(counted.total_float_ops) or None
 
 
 _LIMITS = {

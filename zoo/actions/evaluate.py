@@ -10,6 +10,7 @@ from typing import Any
 from zoo import bundle as bundles
 from zoo.actions.measure import measure_bundle
 from zoo.bundle import Bundle
+from zoo.cluster import current, detect, joined
 from zoo.components import Examples, Finding, Metrics
 from zoo.data.examples import all_rows
 from zoo.errors import ConfigError, DataError, MissingRequirementError, UnknownNameError
@@ -43,35 +44,36 @@ def evaluate(
         DataError: no example is readable and labelled, or the two do not have the same ones.
         StorageError: there is no bundle, or the page cannot be written.
     """
-    bundle = bundles.load(path).with_settings(settings)
-    names, rival = ("", ""), None
-    if against:
-        names = _names(path, against)
-        rival = bundles.load(against).with_settings(settings)
-        _check_comparable(bundle, rival, names, on_test_split=not data)
-    config = EvaluationConfig(samples=samples, batch_size=bundle.about["batch_size"])
-    further, left_out = _further_metrics(bundle)
-    examples, findings = _labelled(bundle, data) if data else (_test_split(bundle), [])
-    rivals = {}
-    if rival is not None:
-        theirs = _read_alike(rival, data, examples, names) if data else examples
-        rivals[names[1]] = rival.predict(theirs)
-    evaluation, figures = measure_bundle(
-        bundle,
-        examples,
-        config,
-        split=data or "test",
-        further=further,
-        name=names[0],
-        rivals=rivals,
-        with_figures=bool(report),
-    )
-    evaluation["findings"] = [asdict(finding) for finding in [*left_out, *findings]]
-    if report:
-        from zoo.reporting import render_evaluation
+    with joined(detect()):
+        bundle = bundles.load(path).with_settings(settings)
+        names, rival = ("", ""), None
+        if against:
+            names = _names(path, against)
+            rival = bundles.load(against).with_settings(settings)
+            _check_comparable(bundle, rival, names, on_test_split=not data)
+        config = EvaluationConfig(samples=samples, batch_size=bundle.about["batch_size"])
+        further, left_out = _further_metrics(bundle)
+        examples, findings = _labelled(bundle, data) if data else (_test_split(bundle), [])
+        rivals = {}
+        if rival is not None:
+            theirs = _read_alike(rival, data, examples, names) if data else examples
+            rivals[names[1]] = rival.predict(theirs)
+        evaluation, figures = measure_bundle(
+            bundle,
+            examples,
+            config,
+            split=data or "test",
+            further=further,
+            name=names[0],
+            rivals=rivals,
+            with_figures=bool(report),
+        )
+        evaluation["findings"] = [asdict(finding) for finding in [*left_out, *findings]]
+        if report and current().is_chief:
+            from zoo.reporting import render_evaluation
 
-        render_evaluation(evaluation, figures, Path(report))
-    return evaluation
+            render_evaluation(evaluation, figures, Path(report))
+        return evaluation
 
 
 def _labelled(bundle: Bundle, data: str) -> tuple[Examples, list[Finding]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo import bundle as bundles
 from zoo.bundle import Bundle
+from zoo.cluster import detect, joined
 from zoo.components import Batch, Finding
 from zoo.data.examples import Columns, all_rows
 from zoo.errors import ConfigError, DataError
@@ -144,12 +145,13 @@ def predict(
     Raises:
         DataError: nothing in `data` can be read.
     """
-    bundle = bundles.load(path).with_settings(settings)
-    examples, findings = bundle.dataset.read(str(data), cache=cache_folder())
-    if not len(examples):
-        lines = [f"{finding.where}: {finding.message}" for finding in findings[:10]]
-        raise DataError("\n".join([f"Nothing in {data} can be predicted on.", *lines]))
-    batch = all_rows(examples)
-    columns = bundle.predict(Columns(batch), explain=explain)
-    records = [jsonable(record) for record in bundle.task.records(batch, columns)]
-    return Predictions(records, findings, columns, batch, bundle)
+    with joined(detect()):
+        bundle = bundles.load(path).with_settings(settings)
+        examples, findings = bundle.dataset.read(str(data), cache=cache_folder())
+        if not len(examples):
+            lines = [f"{finding.where}: {finding.message}" for finding in findings[:10]]
+            raise DataError("\n".join([f"Nothing in {data} can be predicted on.", *lines]))
+        batch = all_rows(examples)
+        columns = bundle.predict(Columns(batch), explain=explain)
+        records = [jsonable(record) for record in bundle.task.records(batch, columns)]
+        return Predictions(records, findings, columns, batch, bundle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,8 @@ def add_strategy(parser: Parser) -> None:
 def choose_backend(arguments: argparse.Namespace) -> None:
     """Let Keras run on the backend that the strategy needs, before it is imported."""
     strategy = getattr(arguments, "strategy", None) or ""
-    if strategy in STRATEGY_KINDS and strategy.startswith("jax-"):
+    wants_jax = strategy in STRATEGY_KINDS and strategy.startswith("jax-")
+    if wants_jax and "keras" not in sys.modules:
         os.environ.setdefault("KERAS_BACKEND", "jax")
 
 

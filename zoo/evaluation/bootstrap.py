@@ -21,7 +21,8 @@ class Interval:
 
     Attributes:
         value: on the examples as they are.
-        low: lower end of the interval; NaN if too few samples define the metric.
+        low: lower end of the interval; NaN if too few samples define the metric, or there is
+            but one unit to draw.
         high: upper end.
     """
 
@@ -54,7 +55,10 @@ class Bootstrap:
 
     def sample(self, metric: Metric, draws: Draws) -> np.ndarray:
         """Return the metric itself and on each draw, float64 [1 + samples]."""
-        return np.array([metric.compute(weights) for weights in draws], np.float64)
+        values = np.full(1 + self.samples, math.nan)
+        for place, weights in enumerate(draws):
+            values[place] = metric.compute(weights)
+        return values
 
     def interval(self, values: np.ndarray) -> Interval:
         """Return the first of `values` with the interval that holds `level` of the others."""
@@ -106,6 +110,8 @@ class Draws:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         yield np.ones(len(self._codes), np.int64)
+        if self._units < 2:  # each draw would be the same, which says nothing of other units
+            return
         generator = np.random.default_rng(self._bootstrap.seed)
         for _ in range(self._bootstrap.samples):
             drawn = generator.integers(0, self._units, self._units)

@@ -89,6 +89,7 @@ def _evaluate(arguments: argparse.Namespace, out: Output) -> None:
     from zoo import api
     from zoo.startup import load_tensorflow
 
+    out.mute_unless_chief()
     settings = trained_settings(arguments.settings)
     load_tensorflow()
     evaluation = api.evaluate(
@@ -99,6 +100,8 @@ def _evaluate(arguments: argparse.Namespace, out: Output) -> None:
         samples=arguments.samples,
         report=arguments.report,
     )
+    if out.muted:
+        return
     for finding in evaluation["findings"]:
         out.warn(_line(Finding(**finding)))
     out.data(evaluation, *results(evaluation))
@@ -108,6 +111,7 @@ def _predict(arguments: argparse.Namespace, out: Output) -> None:
     from zoo import api
     from zoo.startup import load_tensorflow
 
+    out.mute_unless_chief()
     settings = trained_settings(arguments.settings)
     load_tensorflow()
     from zoo.actions.predict import check_target, is_folder
@@ -117,6 +121,8 @@ def _predict(arguments: argparse.Namespace, out: Output) -> None:
     found = api.predict(
         arguments.path, arguments.data, settings=settings, explain=arguments.explain
     )
+    if out.muted:
+        return
     for finding in found.findings:
         out.warn(_line(finding))
     value: dict[str, Any] = {"findings": [asdict(finding) for finding in found.findings]}
