@@ -12,7 +12,17 @@ import zoo
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    ("deprecation", "errors", "storage", "kinds", "config", "settings", "startup", "weights"),
+    (
+        "cluster",
+        "deprecation",
+        "errors",
+        "storage",
+        "kinds",
+        "config",
+        "settings",
+        "startup",
+        "weights",
+    ),
     ("archives", "safety", "store"),
     ("specs", "components", "hookspecs"),
     ("requirements", "isolation", "discovery", "registry"),

@@ -147,6 +147,7 @@ if TYPE_CHECKING:
         PluginError as PluginError,
         StorageError as StorageError,
         UnknownNameError as UnknownNameError,
+        WorkerError as WorkerError,
         ZooError as ZooError,
         nearest as nearest,
     )
@@ -280,6 +281,7 @@ _EXPORTS = {
         "PluginError",
         "StorageError",
         "UnknownNameError",
+        "WorkerError",
         "ZooError",
         "nearest",
     ),
