@@ -35,7 +35,7 @@ _ON_ONE_HOST = {
 _SPREADS = {"two devices": 1, "two processes": 2, "four processes": 4}
 """How many processes each way has."""
 _LIGHT = ("fraud/finetune", "medical/classify")
-"""What four processes on JAX train: each compiles for itself, which takes minutes for the others."""
+"""What four processes on JAX train: each compiles for itself, which takes long for others."""
 
 
 def _recipes(backend: str, workers: int) -> tuple[str, ...]:

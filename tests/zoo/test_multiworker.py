@@ -124,7 +124,7 @@ with joined(detect()) as group:
 """
     ended = run_workers(2, ["-c", script])
     assert 0 not in {each.code for each in ended}
-    assert any("reduce" in each.errors for each in ended)
+    assert any("PerReplica" in each.errors for each in ended)
 
 
 def test_launch_starts_workers_and_tells_which_failed(tmp_path: Path) -> None:
