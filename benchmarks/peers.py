@@ -14,37 +14,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-from zoo.data.examples import EncodedExamples
+from zoo.actions import bench
 from zoo.distribution import distribute
 from zoo.recipe import Recipe
-from zoo.settings import cache_folder
 from zoo.training.checkpoints import Progress
 from zoo.training.listeners import Listener
 from zoo.training.loop import Trainer
 
 
 def trainer_of(recipe: Recipe, steps: int) -> Trainer:
-    """Return what `zoo train` trains from scratch with, but for validation and checkpoints."""
-    data = recipe.dataset.load(seed=recipe.seed, cache=cache_folder())
-    keras.utils.set_random_seed(recipe.seed)
-    preprocessing = recipe.task.prepare(data.splits["train"], data.info)
-    windows = recipe.task.windows(data.splits["train"], preprocessing)
-    distribution = distribute(recipe.strategy)
-    with distribution.scope():
-        model = recipe.model.build(preprocessing.space)
-    return Trainer(
-        model=model,
-        parts=recipe.model.parts(model),
-        loss=recipe.task.loss(preprocessing.space),
-        config=recipe.train,
-        stages=[dataclasses.replace(recipe.train.stages[-1], epochs=None, steps=steps)],
-        examples=EncodedExamples(windows, preprocessing, recipe.train.memory),
-        distribution=distribution,
-        seed=recipe.seed,
-    )
+    """Return what `zoo bench` trains with, for so many steps and without augmentation."""
+    trainer = bench.trainer_of(recipe, bench.training_examples(recipe), distribute(recipe.strategy))
+    stage = dataclasses.replace(trainer.stages[-1], epochs=None, steps=steps)
+    return dataclasses.replace(trainer, stages=[stage], augment=None)
 
 
 class Peer:

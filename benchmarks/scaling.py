@@ -2,8 +2,9 @@
 
     python benchmarks/scaling.py [RECIPE ...]
 
-For each recipe it counts the parameters and the operations of a step as `zoo bench` does, and
-prints what a GPU sends a step and the efficiency expected of 8 to 1,024 GPUs. Nothing is trained.
+For each recipe, by default that of each plugin, it counts the parameters and the operations of a
+step as `zoo bench` does, and prints what a GPU sends a step and the efficiency expected of 8 to
+1,024 GPUs. Nothing is trained.
 
     sent        = 2 (N - 1) / N * 4 bytes * parameters          a ring all-reduce in float32
     computing   = 3 * operations of a forward pass * examples / (share of peak * peak)
@@ -21,19 +22,11 @@ import sys
 
 import numpy as np
 
-from zoo.actions.bench import TRAINING, forward_operations
+import zoo
+from zoo.actions.bench import TRAINING, forward_operations, trainer_of, training_examples
 from zoo.api import resolve
-from zoo.data.examples import EncodedExamples
-from zoo.data.sized_order import SizedOrder
-from zoo.settings import cache_folder
+from zoo.distribution import distribute
 
-RECIPES = (
-    "fraud/finetune",
-    "vision/finetune",
-    "speech/transcribe",
-    "translation/finetune",
-    "medical/classify",
-)
 GPUS = (8, 64, 256, 1024)
 PEAK, SHARE = 989e12, 0.3  # bfloat16, dense, by NVIDIA's data sheet; assumed
 NVLINK, NETWORK = 450e9, 50e9  # bytes a second, GPU and direction: NVLink 4; 400 Gbit/s
@@ -41,7 +34,8 @@ LATENCY = 10e-6  # seconds a hop
 
 
 def main() -> None:
-    recipes = sys.argv[1:] or RECIPES
+    usable = (plugin.name for plugin in zoo.plugins() if plugin.specs.get("recipe"))
+    recipes = sys.argv[1:] or usable  # a plugin's name means its default recipe
     print(
         "| recipe | parameters | examples a GPU | GFLOP a step | sent | computing | "
         + " | ".join(f"{count:,} GPUs" for count in GPUS)
@@ -54,26 +48,21 @@ def main() -> None:
 
 def line(address: str) -> str:
     recipe = resolve(address)
-    data = recipe.dataset.load(seed=0, cache=cache_folder())
-    preprocessing = recipe.task.prepare(data.splits["train"], data.info)
-    examples = EncodedExamples(
-        recipe.task.windows(data.splits["train"], preprocessing), preprocessing
-    )
-    model = recipe.model.build(preprocessing.space)
-    if recipe.train.batch_tokens:
-        batch = SizedOrder(examples.sizes, recipe.train.batch_tokens, 0).mean_batch
-    else:
-        batch = recipe.train.batch_size
+    examples = training_examples(recipe)
+    trainer = trainer_of(recipe, examples, distribute(recipe.strategy))
+    batch = trainer.order(0).mean_batch
     rows = np.arange(min(len(examples), 32))  # their mean length counts, where lengths differ
-    operations = forward_operations(model, examples[rows].inputs) or float("nan")
+    operations = forward_operations(trainer.model, examples[rows].inputs) or float("nan")
     operations *= TRAINING * batch / len(rows)
     computing = operations / (PEAK * SHARE)
-    parameters = model.count_params()
+    parameters = trainer.model.count_params()
     shares = [f"{computing / (computing + sending(parameters, count)):.0%}" for count in GPUS]
     sent = 2 * 4 * parameters / 1e6
     return (
-        f"| `{address}` | {parameters / 1e6:.2f} M | {batch:,.0f} | {operations / 1e9:,.1f} | "
-        f"{sent:,.1f} MB | {1e3 * computing:.2f} ms | " + " | ".join(shares) + " |"
+        f"| `{recipe.address}` | {parameters / 1e6:.2f} M | {batch:,.0f} | "
+        f"{operations / 1e9:,.1f} | {sent:,.1f} MB | {1e3 * computing:.2f} ms | "
+        + " | ".join(shares)
+        + " |"
     )
 
 

@@ -24,7 +24,7 @@ import json
 import os
 import tomllib
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -171,6 +171,15 @@ def group_of(sections: Mapping[str, Any]) -> type:
 def from_settings(settings: Mapping[str, Any], where: str) -> list[Given]:
     """Return settings given in Python, by dotted names or as nested mappings."""
     return [Given(name, value, where) for name, value in settings.items()]
+
+
+def dotted(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield nested settings by dotted names; a list counts as one value."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from dotted(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def from_file(path: str | Path) -> list[Given]:

@@ -85,7 +85,7 @@ class Sweep:
 
     def _network(self, model: keras.Model) -> Iterator[tuple[np.ndarray, Any]]:
         """Yield the rows of each batch, and the network's outputs for the batch, filled up."""
-        for rows, inputs in zip(self._own, shared_batches(model, self._inputs()), strict=True):
+        for rows, inputs in zip(self._own, _shared(model, self._inputs()), strict=True):
             yield rows, map_arrays(model.predict_on_batch(inputs), _at_least_float32)
 
     def _inputs(self) -> Any:
@@ -114,7 +114,7 @@ class Sweep:
         return self._task.restore(outputs, self._windows, self._examples, preprocessing)
 
 
-def shared_batches(model: keras.Model, batches: Any) -> Any:
+def _shared(model: keras.Model, batches: Any) -> Any:
     """Return batches so that each replica of a model computes its share of each."""
     if keras.backend.backend() != "tensorflow":
         return batches.as_numpy_iterator()

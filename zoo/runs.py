@@ -161,20 +161,29 @@ def lock(fingerprint: str, seed: int, plugins: Iterable[str]) -> dict[str, Any]:
         seed: of the run.
         plugins: the distributions of the plugins; empty text for one registered by hand.
     """
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": package_versions(plugins),
+        "git": _git_revision(),
+        "data_fingerprint": fingerprint,
+        "seed": seed,
+    }
+
+
+def package_versions(plugins: Iterable[str]) -> dict[str, str]:
+    """Return the versions of the packages that decide what a run computes, by name.
+
+    Args:
+        plugins: the distributions of the plugins; empty text for one registered by hand.
+    """
     packages = {}
     for name in sorted({*_LOCKED, *plugins} - {""}):
         try:
             packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "packages": packages,
-        "git": _git_revision(),
-        "data_fingerprint": fingerprint,
-        "seed": seed,
-    }
+    return packages
 
 
 def _git_revision() -> str | None:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from workers import Ended, free_port, run_workers
+from workers import Ended, run_workers
 
-from zoo.cluster import Cluster, detect
+from zoo.cluster import Cluster, detect, free_port
 from zoo.cluster.detection import first_node
 from zoo.errors import ConfigError
 

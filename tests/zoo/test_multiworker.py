@@ -42,7 +42,7 @@ if __name__ == "__main__":
             run = zoo.train("fraud", trial=True, settings=settings, runs=runs, listeners=listeners)
         print(run.path)
     except zoo.ZooError as error:
-        print(f"{type(error).__name__}: {error}")
+        raise SystemExit(f"error: {error}")  # as a worker that nothing can wake says it
 """
 
 
@@ -91,8 +91,8 @@ def test_killed_and_resumed_it_ends_as_if_undisturbed(
     step = int(np.random.default_rng([workers, 5]).integers(2, _STEPS))
     survivor, killed = _train(tmp_path, 2, kill=step)
     assert killed.code == -9
-    assert "worker 1" in survivor.output
-    assert "ended without a word" in survivor.output
+    assert "error: worker 1" in survivor.errors
+    assert "ended without a word" in survivor.errors
     (path,) = tmp_path.iterdir()
     assert zoo.Run(path).about["status"] == "failed"
     ended = _train(tmp_path, workers, resume=path)

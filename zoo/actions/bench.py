@@ -91,11 +91,45 @@ def bench(recipe: Recipe, steps: int) -> Bench:
         ConfigError: the strategy does not fit this machine.
         DataError: the data cannot be used.
     """
-    with joined(detect()) as group:
-        together.check_alike(group, recipe)
+    with joined(detect()):
+        together.check_alike(recipe)
         distribution = distribute(recipe.strategy, recipe.model)
         together.check_devices(distribution)
         return _Bench(recipe, distribution, steps).result()
+
+
+def training_examples(recipe: Recipe) -> EncodedExamples:
+    """Return the training split of a recipe as its network sees it."""
+    data = recipe.dataset.load(seed=recipe.seed, cache=cache_folder())
+    preprocessing = recipe.task.prepare(data.splits["train"], data.info)
+    windows = recipe.task.windows(data.splits["train"], preprocessing)
+    return EncodedExamples(windows, preprocessing, recipe.train.memory)
+
+
+def trainer_of(recipe: Recipe, examples: EncodedExamples, distribution: Distribution) -> Trainer:
+    """Return what `zoo train` takes a recipe's last stage with, from scratch.
+
+    Args:
+        recipe: what is trained.
+        examples: the training split.
+        distribution: where; nothing is validated or written.
+    """
+    space = examples.preprocessing.space
+    keras.utils.set_random_seed(recipe.seed)
+    with distribution.scope():
+        model = recipe.model.build(space)
+    distribution.devices.prepare(model)
+    return Trainer(
+        model=model,
+        parts=recipe.model.parts(model),
+        loss=recipe.model.loss(space) or recipe.task.loss(space),
+        config=recipe.train,
+        stages=active_stages(recipe.train.stages, transfer=False)[-1:],
+        examples=examples,
+        distribution=distribution,
+        seed=recipe.seed,
+        augment=recipe.task.augmentation(space),
+    )
 
 
 class _Bench:
@@ -103,48 +137,24 @@ class _Bench:
 
     def __init__(self, recipe: Recipe, distribution: Distribution, steps: int) -> None:
         self._recipe, self._distribution, self._steps = recipe, distribution, steps
-        data = recipe.dataset.load(seed=recipe.seed, cache=cache_folder())
-        self._preprocessing = recipe.task.prepare(data.splits["train"], data.info)
-        windows = recipe.task.windows(data.splits["train"], self._preprocessing)
-        self._examples = EncodedExamples(windows, self._preprocessing, recipe.train.memory)
+        self._examples = training_examples(recipe)
 
     def result(self) -> Bench:
         """Time all three and put them together."""
         distribution, devices = self._distribution, self._distribution.devices
-        with distribution.scope():
-            model = self._built()
-        devices.prepare(model)
-        trainer = self._trainer(model, distribution)
+        trainer = trainer_of(self._recipe, self._examples, distribution)
         whole = self._seconds(trainer, devices.feed(self._batches(trainer)))
         repeated = _repeated(self._batches(trainer))
-        steady = self._seconds(trainer, devices.feed(repeated))
-        alone = steady
+        steady = alone = self._seconds(trainer, devices.feed(repeated))
+        single = trainer
         if devices.replicas > 1:
             one = replace(distribution, devices=OneDevice())
             with devices.alone():
-                with one.scope():
-                    single = self._built()
-                part = repeated(Shard(0, 1, devices.replicas))
-                alone = self._seconds(self._trainer(single, one), part)
-        return self._put_together(trainer, whole, min(steady, whole), min(alone, steady, whole))
-
-    def _built(self) -> keras.Model:
-        keras.utils.set_random_seed(self._recipe.seed)
-        return self._recipe.model.build(self._preprocessing.space)
-
-    def _trainer(self, model: keras.Model, distribution: Distribution) -> Trainer:
-        recipe, space = self._recipe, self._preprocessing.space
-        return Trainer(
-            model=model,
-            parts=recipe.model.parts(model),
-            loss=recipe.model.loss(space) or recipe.task.loss(space),
-            config=recipe.train,
-            stages=active_stages(recipe.train.stages, transfer=False)[-1:],
-            examples=self._examples,
-            distribution=distribution,
-            seed=recipe.seed,
-            augment=recipe.task.augmentation(space),
-        )
+                single = trainer_of(self._recipe, self._examples, one)
+                alone = self._seconds(single, repeated(Shard(0, 1, devices.replicas)))
+        per_example = forward_operations(single.model, self._examples[np.arange(1)].inputs)
+        seconds = (whole, min(steady, whole), min(alone, steady, whole))
+        return self._put_together(trainer.order(0).mean_batch, seconds, per_example)
 
     def _batches(self, trainer: Trainer) -> Batches:
         def batches(shard: Shard) -> tf.data.Dataset:
@@ -170,9 +180,13 @@ class _Bench:
             )
         return float(np.median(np.diff(clock.times)[_WARM_UP - 1 :]))
 
-    def _put_together(self, trainer: Trainer, whole: float, steady: float, alone: float) -> Bench:
-        distribution, batch = self._distribution, trainer.order(0).mean_batch
-        operations = self._operations(batch / distribution.replicas)
+    def _put_together(
+        self, batch: float, seconds: tuple[float, float, float], per_example: float | None
+    ) -> Bench:
+        """Return what the three times of a step say, and the operations of a forward pass."""
+        distribution, (whole, steady, alone) = self._distribution, seconds
+        examples = batch / distribution.replicas
+        operations = None if per_example is None else per_example * TRAINING * examples
         peak = _peak(distribution)
         waits = {
             "input": whole - steady,
@@ -194,13 +208,6 @@ class _Bench:
             utilisation=operations / alone / peak if operations and peak else None,
             limit=_LIMITS[max(waits, key=lambda name: waits[name])],
         )
-
-    def _operations(self, examples: float) -> float | None:
-        """Return the operations of a training step on so many examples, if they can be counted."""
-        with self._distribution.devices.alone():
-            model = self._built()
-        counted = forward_operations(model, self._examples[np.arange(1)].inputs)
-        return None if counted is None else counted * TRAINING * examples
 
 
 def forward_operations(model: keras.Model, inputs: Batch) -> float | None:

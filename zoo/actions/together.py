@@ -9,9 +9,10 @@ does anything.
 from __future__ import annotations
 
 import atexit
+import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,12 +21,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.cluster import Group, current
+from zoo.cluster import current
 from zoo.components import DatasetInfo, Preprocessing
+from zoo.config import dotted
 from zoo.distribution import Distribution
 from zoo.recipe import Recipe
 from zoo.registry import registry
-from zoo.runs import Run, lock
+from zoo.runs import Run, package_versions
 from zoo.storage import publish_folder
 from zoo.training import state
 from zoo.training.checkpoints import Checkpoint, Progress
@@ -35,8 +37,9 @@ _BEGINNING = ("run.json", "config.toml")
 """The files that a run begins with."""
 
 
-def begun(group: Group, begin: Callable[[], Run]) -> Run:
+def begun(begin: Callable[[], Run]) -> Run:
     """Return the run that the chief begins, or another worker's own copy of its beginning."""
+    group = current()
     if group.size == 1:
         return begin()
     own: list[Run] = []
@@ -56,19 +59,19 @@ def begun(group: Group, begin: Callable[[], Run]) -> Run:
     return own[0]
 
 
-def check_alike(group: Group, recipe: Recipe) -> None:
+def check_alike(recipe: Recipe) -> None:
     """Raise `ConfigError` unless all workers have the same settings and packages."""
+    group = current()
     if group.size == 1:
         return
     names = {address.partition("/")[0] for address in recipe.addresses.values()}
     distributions = [registry().plugin(name).distribution for name in names]
-    locked = lock("", recipe.seed, distributions)
-    versions = {"python": locked["python"], **locked["packages"]}
+    versions = {"python": platform.python_version(), **package_versions(distributions)}
     group.agree(
         {"the backend": keras.backend.backend(), **versions},
         "Install the same packages for all workers, such as one image or one lock file.",
     )
-    group.agree(dict(_dotted(recipe.resolved.dump())), "Start all workers with the same command.")
+    group.agree(dict(dotted(recipe.resolved.dump())), "Start all workers with the same command.")
 
 
 def check_devices(distribution: Distribution) -> None:
@@ -169,12 +172,3 @@ def _content(folder: Path) -> dict[str, np.ndarray]:
         path.relative_to(folder).as_posix(): np.frombuffer(path.read_bytes(), np.uint8)
         for path in files
     }
-
-
-def _dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield settings by their dotted names."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _dotted(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

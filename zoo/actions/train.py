@@ -77,9 +77,9 @@ def train(recipe: Recipe, runs: Path, options: Options, *, seeds: int = 1) -> Ru
         write_text(run.path / "config.toml", to_toml(recipe.resolved.dump()))
         return run
 
-    with joined(detect()) as group:
-        together.check_alike(group, recipe)
-        run = together.begun(group, begin)
+    with joined(detect()):
+        together.check_alike(recipe)
+        run = together.begun(begin)
         try:
             return _carry_out(recipe, run, options)
         except (ConfigError, DataError):
@@ -95,8 +95,8 @@ def resume(path: Path, options: Options) -> Run:
         ConfigError: there is no run at `path`.
         DataError: the data are no longer those the run began with.
     """
-    with joined(detect()) as group:
-        run = together.begun(group, lambda: Run(path))
+    with joined(detect()):
+        run = together.begun(lambda: Run(path))
         if run.about["status"] == "finished":
             _tell(options, {"event": "nothing to do", "path": str(run.path)})
             if not run.report.exists():
@@ -105,7 +105,7 @@ def resume(path: Path, options: Options) -> Run:
         remove_leftovers(run.path)
         plugins = options.plugins or registry()
         recipe = resolve_recipe("", [from_file(run.path / "config.toml")], plugins)
-        together.check_alike(group, recipe)
+        together.check_alike(recipe)
         return _carry_out(recipe, run, options)
 
 

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from zoo.cluster.detection import Cluster, detect
 from zoo.cluster.group import Group, current, joined
+from zoo.cluster.joining import free_port
 
-__all__ = ["Cluster", "Group", "current", "detect", "joined"]
+__all__ = ["Cluster", "Group", "current", "detect", "free_port", "joined"]

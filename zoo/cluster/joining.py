@@ -206,6 +206,10 @@ def _connected(cluster: Cluster, end: float) -> Channel:
 
 
 def _own(cluster: Cluster, address: str) -> Member:
-    with socket.create_server(("", 0)) as free:
-        port = free.getsockname()[1]
-    return Member(cluster.index, socket.gethostname(), os.getpid(), address, port)
+    return Member(cluster.index, socket.gethostname(), os.getpid(), address, free_port())
+
+
+def free_port() -> int:
+    """Return a port of this host that nobody listens on just now."""
+    with socket.create_server(("", 0)) as server:
+        return int(server.getsockname()[1])

@@ -133,7 +133,7 @@ def distribute(strategy: Strategy, model: Model | None = None) -> Distribution:
             the backend or the cluster.
     """
     group, backend = current(), keras.backend.backend()
-    gpus, capability = _gpus(group, strategy, backend)
+    gpus, capability = _started(group, strategy, backend)
     kind, reason = _kind(strategy, group, backend, gpus)
     devices = _devices(kind, strategy, group, gpus, model)
     chosen, because = precision.choose(strategy.precision, capability)
@@ -151,8 +151,8 @@ def distribute(strategy: Strategy, model: Model | None = None) -> Distribution:
     )
 
 
-def _gpus(group: Group, strategy: Strategy, backend: str) -> tuple[int, int | None]:
-    """Return how many GPUs this process has, and their major compute capability."""
+def _started(group: Group, strategy: Strategy, backend: str) -> tuple[int, int | None]:
+    """Start the backend; return how many GPUs this process has, and their compute capability."""
     if backend == "jax":
         from zoo.distribution import on_jax
 

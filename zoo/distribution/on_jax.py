@@ -62,9 +62,7 @@ def data_parallel(group: Group, devices: int) -> JaxDevices:
         ConfigError: this machine has fewer.
     """
     chosen = _chosen(group, devices)
-    distribution = keras.distribution.DataParallel(
-        devices=[f"{each.platform}:{each.id}" for each in chosen], auto_shard_dataset=False
-    )
+    distribution = keras.distribution.DataParallel(devices=chosen, auto_shard_dataset=False)
     return JaxDevices(distribution, len(chosen), group.size, group.index)
 
 
@@ -83,12 +81,12 @@ def shared_model(group: Group, model: Model, devices: int, shards: int) -> JaxDe
             hint="Set strategy.shards to a divisor of the devices of a process.",
         )
     replicas = len(chosen) // shards
-    distribution = model_parallel(model, replicas=replicas, shards=shards)
+    distribution = model_parallel(model, replicas=replicas, shards=shards, devices=chosen)
     return JaxDevices(distribution, replicas, group.size, group.index)
 
 
-def _chosen(group: Group, devices: int) -> list[Any]:
-    """Return so many devices of each process, or all."""
+def _chosen(group: Group, devices: int) -> list[str]:
+    """Return so many devices of each process, or all, as Keras names them."""
     import jax
 
     everywhere = jax.devices()
@@ -98,13 +96,11 @@ def _chosen(group: Group, devices: int) -> list[Any]:
             f"strategy.devices is {devices}, but this process has {here}.",
             hint=f"Use strategy.devices={here} or fewer.",
         )
-    if not devices:
-        return list(everywhere)
-    return [
-        each
-        for process in range(group.size)
-        for each in [one for one in everywhere if one.process_index == process][:devices]
-    ]
+    taken = []
+    for process in range(group.size):
+        own = [each for each in everywhere if each.process_index == process]
+        taken += own[: devices or len(own)]
+    return [f"{each.platform}:{each.id}" for each in taken]
 
 
 def whole(array: Any) -> np.ndarray:

@@ -28,11 +28,10 @@ def uniform_by_example(shape: tuple[Any, ...], seed: keras.random.SeedGenerator)
     Returns:
         float32 of that shape; for each example what one device would draw for it.
     """
-    replica, replicas = _place()
+    _, replicas = _place()
     if replicas == 1:
         return keras.random.uniform(shape, seed=seed)
-    whole = keras.random.uniform((shape[0] * replicas, *shape[1:]), seed=seed)
-    return whole[replica * shape[0] : (replica + 1) * shape[0]]
+    return _part_of_uniform(tf.stack(shape), _drawn_seed(seed), tf.float32)
 
 
 def drop_by_example(layer: keras.layers.Dropout) -> None:
@@ -46,13 +45,18 @@ def _dropped(layer: keras.layers.Dropout, inputs: Any, training: bool = False) -
     _, replicas = _place()
     if replicas == 1:
         return keras.random.dropout(inputs, layer.rate, layer.noise_shape, layer.seed_generator)
-    seed = tf.cast(tf.math.floormod(layer.seed_generator.next(), tf.int32.max - 1), tf.int32)
     wanted = layer.noise_shape or (None,) * inputs.shape.rank
     actual = tf.shape(inputs)
     shape = [actual[axis] if size is None else size for axis, size in enumerate(wanted)]
+    seed = _drawn_seed(layer.seed_generator)
     kept = _part_of_uniform(tf.stack(shape), seed, inputs.dtype) >= layer.rate
     scaled = inputs * tf.cast(1 / (1 - layer.rate), inputs.dtype)
     return tf.where(kept, scaled, tf.zeros([], inputs.dtype))
+
+
+def _drawn_seed(generator: keras.random.SeedGenerator) -> tf.Tensor:
+    """Return the next seed of a generator as Keras gives it to TensorFlow, int32 [2]."""
+    return tf.cast(tf.math.floormod(generator.next(), tf.int32.max - 1), tf.int32)
 
 
 def bytes_by_example(count: Any, seed: Any) -> tf.Tensor:

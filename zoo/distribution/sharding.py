@@ -46,19 +46,22 @@ class ModelParallel(keras.distribution.ModelParallel):
         return keras.distribution.TensorLayout(axes, self.device_mesh)
 
 
-def model_parallel(model: Model, *, replicas: int, shards: int) -> ModelParallel:
+def model_parallel(
+    model: Model, *, replicas: int, shards: int, devices: Sequence[str] | None = None
+) -> ModelParallel:
     """Return what shares an architecture among devices.
 
     Args:
         model: the architecture.
         replicas: among how many groups of devices a batch is cut.
         shards: among how many devices of a group the weights are cut.
+        devices: the devices as Keras names them; all by default, of which the first are taken.
 
     Raises:
         ConfigError: the backend is not JAX, the machine has fewer devices, or the architecture
             does not say how it is cut.
     """
-    backend, devices = keras.backend.backend(), keras.distribution.list_devices()
+    backend, devices = keras.backend.backend(), devices or keras.distribution.list_devices()
     if backend != "jax":
         raise ConfigError(
             f"A model is shared among devices on JAX alone, and Keras runs on {backend}.",

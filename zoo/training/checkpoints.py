@@ -23,8 +23,6 @@ class Progress:
         step: steps done in it.
         best: best validation metric of the stage so far, and its epoch.
         waited: validations since then.
-        loss: mean loss of the steps since the last validation.
-        averaged: how many steps these are.
         seconds: time spent training, over all attempts.
     """
 
@@ -33,8 +31,6 @@ class Progress:
     best: float | None = None
     best_epoch: float = 0.0
     waited: int = 0
-    loss: float = 0.0
-    averaged: int = 0
     seconds: float = 0.0
 
 

@@ -214,6 +214,7 @@ class _StageLoop(keras.callbacks.Callback):
         self.best: list[np.ndarray] = []
         interval = round(trainer.config.validate_every * order.steps_per_epoch)
         self.interval = max(1, interval, steps // _MOST_VALIDATIONS)
+        self._resumed: dict[str, np.ndarray] = {}
         self._interrupted = False
         self._saved_at = self._counted_at = time.monotonic()
         self._paced = (progress.step, progress.seconds)
@@ -222,6 +223,7 @@ class _StageLoop(keras.callbacks.Callback):
         """Set the model to a checkpoint within the stage."""
         self.best = checkpoint.best
         state.restore(self.trainer.model, checkpoint.arrays)
+        self._resumed = checkpoint.arrays
 
     def finish(self) -> None:
         """Leave the stage's chosen weights in the model."""
@@ -236,6 +238,9 @@ class _StageLoop(keras.callbacks.Callback):
     # What Keras calls
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if self._resumed:  # `fit` has just reset the running means that were restored
+            state.restore(self.model, self._resumed)
+            self._resumed = {}
         if self.progress.step == 0:
             event: dict[str, Any] = {"event": "stage", "steps": self.steps}
             if isinstance(self.order, SizedOrder):
@@ -244,8 +249,7 @@ class _StageLoop(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.progress.step += 1
-        self._average(float((logs or {})["loss"]))
-        step, loss = self.progress.step, self.progress.loss
+        step, loss = self.progress.step, float((logs or {})["loss"])
         if not math.isfinite(loss):
             self._diverged()
         self.trainer.group.done(step)
@@ -259,15 +263,8 @@ class _StageLoop(keras.callbacks.Callback):
 
     # What happens then
 
-    def _average(self, loss: float) -> None:
-        """Take the loss of a step into the mean since the last validation."""
-        self.model.reset_metrics()  # so the next loss is that of the next step alone
-        progress = self.progress
-        progress.averaged += 1
-        progress.loss += (loss - progress.loss) / progress.averaged
-
     def _end_epoch(self, loss: float) -> None:
-        self.progress.loss, self.progress.averaged = 0.0, 0
+        self.model.reset_metrics()
         epoch = self.progress.step / self.order.steps_per_epoch
         event: dict[str, Any] = {"event": "epoch", "epoch": round(epoch, 3), "loss": loss}
         event["learning_rate"] = float(
@@ -305,7 +302,8 @@ class _StageLoop(keras.callbacks.Callback):
         if checkpoints is None or not (due or self._interrupted):
             return
         self._count_time()
-        checkpoints.save(Checkpoint(self.progress, state.capture(self.model), self.best))
+        arrays = state.capture(self.model, metrics=self.trainer.group.size == 1)
+        checkpoints.save(Checkpoint(self.progress, arrays, self.best))
         self._saved_at = time.monotonic()
 
     def _diverged(self) -> None:

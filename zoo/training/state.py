@@ -9,21 +9,27 @@ import numpy as np
 
 from zoo.errors import StorageError
 
+_METRIC = "metric"
+"""How the names of running means begin."""
 
-def capture(model: keras.Model, *, between_stages: bool = False) -> dict[str, np.ndarray]:
+
+def capture(
+    model: keras.Model, *, between_stages: bool = False, metrics: bool = True
+) -> dict[str, np.ndarray]:
     """Copy the weights, the optimizer's state and the random generators' state.
 
     Args:
         model: compiled, or trained through a stage.
-        between_stages: leave out the optimizer, which the next stage begins anew.
+        between_stages: leave out optimizer and metrics, which the next stage begins anew.
+        metrics: take in the running means that are logged. Each of several workers may hold a
+            part of them, and cannot read the others' alone.
 
     Returns:
         arrays by variable, in a stable order. Variables are float32 or integers: a mixed
         precision lowers that of computing alone.
     """
-    return {
-        name: as_numpy(variable) for name, variable in _variables(model, between_stages).items()
-    }
+    variables = _variables(model, between_stages, metrics)
+    return {name: as_numpy(variable) for name, variable in variables.items()}
 
 
 def restore(
@@ -34,7 +40,8 @@ def restore(
     Raises:
         StorageError: the arrays are not those of this model; nothing is set then.
     """
-    variables = _variables(model, between_stages)
+    metrics = any(name.startswith(_METRIC) for name in arrays)
+    variables = _variables(model, between_stages, metrics)
     expected = {name: (tuple(each.shape), str(each.dtype)) for name, each in variables.items()}
     found = {name: (array.shape, str(array.dtype)) for name, array in arrays.items()}
     if expected != found:
@@ -62,11 +69,17 @@ def as_numpy(variable: keras.Variable) -> np.ndarray:
     return np.array(keras.ops.convert_to_numpy(variable))
 
 
-def _variables(model: keras.Model, between_stages: bool) -> dict[str, keras.Variable]:
+def _variables(
+    model: keras.Model, between_stages: bool, metrics: bool
+) -> dict[str, keras.Variable]:
     kept = _numbered("model", model.variables)
     if between_stages:
         return kept
-    return {**kept, **_numbered("optimizer", model.optimizer.variables if model.optimizer else ())}
+    return {
+        **kept,
+        **_numbered(_METRIC, model.metrics_variables if metrics else ()),
+        **_numbered("optimizer", model.optimizer.variables if model.optimizer else ()),
+    }
 
 
 def _numbered(kind: str, variables: Iterable[keras.Variable]) -> dict[str, keras.Variable]:

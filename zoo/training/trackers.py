@@ -6,10 +6,11 @@ The event `run`, which comes before all others, says in `path` where the run is.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.config import dotted
 from zoo.errors import ConfigError, MissingRequirementError
 from zoo.runs import Run
 from zoo.settings import offline
@@ -145,7 +146,7 @@ class MLflow(Listener):
         config = run.path / "config.toml"
         settings = tomllib.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
         parameters = [
-            Param(name, str(value)[:_LONGEST_PARAMETER]) for name, value in _flat(settings)
+            Param(name, str(value)[:_LONGEST_PARAMETER]) for name, value in dotted(settings)
         ]
         for start in range(0, len(parameters), _PARAMETERS_AT_ONCE):
             part = parameters[start : start + _PARAMETERS_AT_ONCE]
@@ -165,12 +166,3 @@ class MLflow(Listener):
 def _validation(event: Mapping[str, Any]) -> dict[str, float]:
     values = event.get("validation") or {}
     return {f"validation/{name}": value for name, value in values.items()}
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield nested settings by dotted names; a list counts as one value."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from zoo.cli.output import Output
 from zoo.cli.parser import Commands, count
+from zoo.cluster import free_port
 from zoo.errors import ConfigError, ExitCode, WorkerError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class _Worker:
 
 
 def _start(words: Sequence[str], size: int) -> list[_Worker]:
-    coordinator = os.environ.get("ZOO_COORDINATOR") or f"127.0.0.1:{_free_port()}"
+    coordinator = os.environ.get("ZOO_COORDINATOR") or f"127.0.0.1:{free_port()}"
     shares = _gpu_shares(size)
     turn = threading.Lock()
     workers = []
@@ -179,11 +179,6 @@ def _passing_on_signals(workers: Sequence[_Worker]) -> Iterator[None]:
         for each in workers:
             if each.process.poll() is None:
                 each.process.kill()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def _gpu_shares(size: int) -> list[str]:
