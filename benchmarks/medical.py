@@ -11,8 +11,9 @@ seeds do not take an hour; `--effort 1` is the recipe as it is.
 
 `classify` prints the calibration error of the likelier class's probability, before and after it
 is scaled. `labels` trains on a tenth of the training scans, which ones depends on the seed, in
-three ways: from scratch; from `medical/pretrain` on all training scans without their labels; and
-from a run on generated scans. One such run serves all seeds. A gain is of two runs of one seed.
+four ways: from scratch; from `medical/contrast` and from `medical/pretrain` on all training scans
+without their labels; and from a run on generated scans. One such run serves all seeds. A gain is
+of two runs of one seed.
 
 `segment` trains our U-Net and MONAI's on the very same batches, without augmentation, in rounds,
 while the other waits; the first round does not count for the speed. A ratio is of the times of
@@ -37,6 +38,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +112,7 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, seeds, effort in (("classify", 5, 0.25), ("labels", 5, 0.4), ("segment", 1, None)):
+    for name, seeds, effort in (("classify", 5, 0.25), ("labels", 5, 1.0), ("segment", 1, None)):
         command = commands.add_parser(name)
         command.add_argument("--seeds", type=int, default=seeds, help="from 0 on (%(default)s)")
         command.add_argument("--set", action="append", default=[], help="a setting of the recipe")
@@ -125,7 +127,7 @@ def parse_arguments() -> argparse.Namespace:
         "--sources", nargs="*", choices=SOURCES, default=list(SOURCES), help="beside from scratch"
     )
     few.add_argument("--share", type=float, default=0.1, help="of the labels (%(default)s)")
-    few.add_argument("--source-steps", type=int, default=800, help="of each source (%(default)s)")
+    few.add_argument("--source-steps", type=int, default=1500, help="of each source (%(default)s)")
     masks.add_argument("--dimensions", type=int, choices=(2, 3), required=True)
     masks.add_argument("--steps", type=int, help=f"of a round (by dimensions: {ROUND})")
     masks.add_argument("--rounds", type=int, default=5, help="that count (%(default)s)")
@@ -224,12 +226,12 @@ def labels(arguments: argparse.Namespace) -> None:
         print_spread({f"{name} - scratch": of[name] - of["scratch"] for name in list(of)[1:]})
 
 
-def pretrained(arguments: argparse.Namespace) -> zoo.Run:
-    """Return a run that learnt to fill in all training scans, without labels."""
+def without_labels(recipe: str, arguments: argparse.Namespace) -> zoo.Run:
+    """Return a run of a recipe of pretraining on all training scans."""
     own = {**MEASURED, "train.stages": [{"steps": arguments.source_steps}]}
     settings = settings_of(argparse.Namespace(seed=0, set=[]), own)
     data, runs = str(arguments.data), arguments.runs
-    return zoo.train("medical/pretrain", data=data, settings=settings, runs=runs)
+    return zoo.train(recipe, data=data, settings=settings, runs=runs)
 
 
 def of_phantoms(arguments: argparse.Namespace) -> zoo.Run:
@@ -245,7 +247,8 @@ def of_phantoms(arguments: argparse.Namespace) -> zoo.Run:
 
 
 SOURCES: dict[str, Callable[[argparse.Namespace], zoo.Run]] = {
-    "pretrain": pretrained,
+    "contrast": partial(without_labels, "medical/contrast"),
+    "pretrain": partial(without_labels, "medical/pretrain"),
     "phantoms": of_phantoms,
 }
 """What a run can start from, and what makes it."""

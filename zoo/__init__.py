@@ -137,6 +137,9 @@ if TYPE_CHECKING:
     from zoo.distribution.randomness import (
         uniform_by_example as uniform_by_example,
     )
+    from zoo.distribution.replicas import (
+        across_replicas as across_replicas,
+    )
     from zoo.errors import (
         AmbiguousPluginError as AmbiguousPluginError,
         ConfigError as ConfigError,
@@ -292,6 +295,7 @@ _EXPORTS = {
     "zoo.data.splits": ("split_by_group", "split_by_time", "split_stratified"),
     "zoo.data.tfds": ("tfds_builder", "tfds_fingerprint", "tfds_name"),
     "zoo.distribution.randomness": ("uniform_by_example",),
+    "zoo.distribution.replicas": ("across_replicas",),
     "zoo.evaluation.ranking": ("Ranking",),
     "zoo.evaluation.calibration": ("expected_calibration_error", "fit_temperature"),
     "zoo.layers": ("FastDropout", "FusedBatchNormalization", "RootMeanSquare"),

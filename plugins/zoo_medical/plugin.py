@@ -8,7 +8,7 @@ import zoo
 
 ZOO_CONTRACT = 1
 CLASSIFY, FINDINGS = "medical/classify", "medical/findings"
-SEGMENT, PRETRAIN = "medical/segment", "medical/pretrain"
+SEGMENT, PRETRAIN, CONTRAST = "medical/segment", "medical/pretrain", "medical/contrast"
 WHOLE_SCANS = (CLASSIFY, FINDINGS)
 
 
@@ -39,6 +39,12 @@ def zoo_tasks() -> list[zoo.TaskSpec]:
             implementation="zoo_medical.tasks.pretrain:Pretrain",
             reference="arXiv:2111.09886",
         ),
+        zoo.TaskSpec(
+            name="contrast",
+            summary="Tells scans apart by parts of them, to start other tasks without labels.",
+            implementation="zoo_medical.tasks.contrast:Contrast",
+            reference="arXiv:2002.05709",
+        ),
     ]
 
 
@@ -49,28 +55,28 @@ def zoo_models() -> list[zoo.ModelSpec]:
             name="resnet",
             summary="Residual network for pictures and volumes, also for very small ones.",
             implementation="zoo_medical.models.classifiers:ResNet",
-            tasks=(*WHOLE_SCANS, PRETRAIN),
+            tasks=(*WHOLE_SCANS, PRETRAIN, CONTRAST),
             reference="arXiv:1512.03385",
         ),
         zoo.ModelSpec(
             name="convnext",
             summary="Network of wide depthwise convolutions, for pictures.",
             implementation="zoo_medical.models.classifiers:ConvNeXt",
-            tasks=(*WHOLE_SCANS, PRETRAIN),
+            tasks=(*WHOLE_SCANS, PRETRAIN, CONTRAST),
             reference="arXiv:2201.03545",
         ),
         zoo.ModelSpec(
             name="vit",
             summary="Vision Transformer of Keras Hub, whose published weights it can start from.",
             implementation="zoo_medical.models.hub_models:ViT",
-            tasks=WHOLE_SCANS,
+            tasks=(*WHOLE_SCANS, CONTRAST),
             reference="arXiv:2010.11929",
         ),
         zoo.ModelSpec(
             name="efficientnet",
             summary="EfficientNet of Keras Hub, whose published weights it can start from.",
             implementation="zoo_medical.models.hub_models:EfficientNet",
-            tasks=WHOLE_SCANS,
+            tasks=(*WHOLE_SCANS, CONTRAST),
             reference="arXiv:1905.11946",
         ),
         zoo.ModelSpec(
@@ -109,13 +115,13 @@ def zoo_datasets() -> list[zoo.DatasetSpec]:
             name="scans",
             summary="Scans without labels, to learn what scans look like.",
             implementation="zoo_medical.data.unlabelled:Unlabelled",
-            tasks=(PRETRAIN,),
+            tasks=(PRETRAIN, CONTRAST),
         ),
         zoo.DatasetSpec(
             name="phantoms",
             summary="Generated scans of bodies with and without lesions.",
             implementation="zoo_medical.generator.datasets:Phantoms",
-            tasks=(*WHOLE_SCANS, PRETRAIN),
+            tasks=(*WHOLE_SCANS, PRETRAIN, CONTRAST),
         ),
         zoo.DatasetSpec(
             name="phantom-masks",
@@ -208,6 +214,35 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
                 "train.validate_every": 5.0,
             },
             trial={**_TRIAL, "data.count": 100, "train.stages": [{"steps": 30}]},
+        ),
+        zoo.RecipeSpec(
+            name="contrast",
+            summary="Learns to tell your scans apart without labels, to start another recipe.",
+            task="contrast",
+            model="resnet",
+            dataset="scans",
+            sample="phantoms",
+            strategy="mirrored",
+            settings={
+                **_SETTINGS,
+                "task.brightness": 0.2,
+                "task.contrast": 0.4,
+                "task.gamma": 0.4,
+                "task.noise": 0.05,
+                "task.rotation": 20.0,
+                "task.shift": 0.15,
+                "task.zoom": 0.25,
+                "train.batch_size": 64,
+                "train.learning_rate": 1e-3,
+                "train.stages": [{"name": "all", "epochs": 100, "steps": 10_000}],
+                "train.validate_every": 5.0,
+            },
+            trial={
+                **_TRIAL,
+                "data.count": 100,
+                "train.learning_rate": 5e-3,
+                "train.stages": [{"steps": 30}],
+            },
         ),
     ]
 

@@ -72,5 +72,14 @@ def space_of_pixels(*shape: int) -> zoo.Space:
     )
 
 
+def space_of_views(*shape: int) -> zoo.Space:
+    """Return the space of telling apart scans of a shape with channels."""
+    return zoo.Space(
+        inputs={"scan": zoo.Tensor(shape), "other": zoo.Tensor(shape)},
+        outputs={"embeddings": zoo.Tensor((2, 128))},
+        arrays=_brightness(shape[-1]),
+    )
+
+
 def _brightness(channels: int) -> dict[str, np.ndarray]:
     return {"mean": np.full(channels, 0.3), "deviation": np.full(channels, 0.2)}

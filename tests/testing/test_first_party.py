@@ -101,6 +101,7 @@ class TestMedical(PluginContract):
         return {
             **{f"test_*[{name}]": heavy for name in ("vit", "efficientnet", "segformer")},
             **{f"test_{each}_*[findings]": alike for each in _ONCE_MORE},
+            "test_recipe_resumes_*[contrast]": "As `pretrain` but for its head and its loss.",
         }
 
 

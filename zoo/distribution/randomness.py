@@ -14,6 +14,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from zoo.distribution.replicas import place
+
 _GROUP = 4
 """Numbers that Philox gives for one value of its counter (doi:10.1145/2063384.2063405)."""
 
@@ -28,7 +30,7 @@ def uniform_by_example(shape: tuple[Any, ...], seed: keras.random.SeedGenerator)
     Returns:
         float32 of that shape; for each example what one device would draw for it.
     """
-    _, replicas = _place()
+    _, replicas = place()
     if replicas == 1:
         return keras.random.uniform(shape, seed=seed)
     return _part_of_uniform(tf.stack(shape), _drawn_seed(seed), tf.float32)
@@ -42,7 +44,7 @@ def drop_by_example(layer: keras.layers.Dropout) -> None:
 def _dropped(layer: keras.layers.Dropout, inputs: Any, training: bool = False) -> Any:
     if not training or layer.rate == 0:
         return inputs
-    _, replicas = _place()
+    _, replicas = place()
     if replicas == 1:
         return keras.random.dropout(inputs, layer.rate, layer.noise_shape, layer.seed_generator)
     wanted = layer.noise_shape or (None,) * inputs.shape.rank
@@ -87,7 +89,7 @@ def _part_of_uniform(shape: tf.Tensor, seed: tf.Tensor, dtype: tf.DType) -> tf.T
 
 def _start(size: Any) -> tf.Tensor:
     """Return where this replica's part begins, int64, where each is of this size."""
-    replica, _ = _place()
+    replica, _ = place()
     return tf.cast(replica, tf.int64) * tf.cast(size, tf.int64)
 
 
@@ -108,13 +110,3 @@ def _drawn(draw: Callable[..., tf.Tensor], start: tf.Tensor, size: Any, seed: An
     )
     first = start % _GROUP
     return drawn[first : first + size]
-
-
-def _place() -> tuple[Any, int]:
-    """Return the number of the replica that is computed, and how many there are."""
-    if keras.backend.backend() != "tensorflow":
-        return 0, 1
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return 0, 1
-    return context.replica_id_in_sync_group, context.num_replicas_in_sync

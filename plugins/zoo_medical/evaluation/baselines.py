@@ -23,12 +23,13 @@ _MOST = 2000
 
 def thumbnails(batch: zoo.Batch) -> np.ndarray:
     """Return scans as small grey ones, float32 [batch, pixels]."""
+    return read_all(batch["scan"], thumbnail)
 
-    def encode(array: np.ndarray) -> np.ndarray:
-        dimensions = array.ndim - 1
-        return on_canvas(array, [_SIDE[dimensions]] * dimensions, 1).ravel()
 
-    return read_all(batch["scan"], encode)
+def thumbnail(array: np.ndarray) -> np.ndarray:
+    """Return a scan [*sizes, channels] as a small grey one, float32 [pixels]."""
+    dimensions = array.ndim - 1
+    return on_canvas(array, [_SIDE[dimensions]] * dimensions, 1).ravel()
 
 
 def linear() -> Pipeline:

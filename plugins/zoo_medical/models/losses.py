@@ -1,4 +1,4 @@
-"""Losses of classes, findings, masks and holes, for networks with one or several members."""
+"""Losses of classes, findings, masks, holes and views, of one or several members."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
+import zoo
+
+_NEVER = 1e9
+"""What is taken from the score of a view for itself."""
 _SMOOTH = 1.0
 """Pixels that Dice adds to both sides, so that it is defined where a class does not occur."""
 
@@ -89,3 +93,31 @@ class HoleError(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         error = ops.square(ops.cast(y_pred, "float32") - ops.cast(y_true, "float32"))
         return ops.mean(error, axis=tuple(range(1, len(error.shape))))
+
+
+class ViewCrossEntropy(keras.losses.Loss):
+    """Cross-entropy of which view of the whole batch is the other one of a view's own scan.
+
+    The loss of SimCLR (arXiv:2002.05709). Targets are not used; embeddings are
+    float [batch, 2, features] of length 1. The batch is that of all replicas.
+
+    Args:
+        temperature: what the cosines of two views are divided by.
+    """
+
+    def __init__(self, temperature: float) -> None:
+        super().__init__(name="view_cross_entropy")
+        self.temperature = temperature
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return zoo.across_replicas(self._of_batch, ops.cast(y_pred, "float32"))
+
+    def _of_batch(self, embeddings: Any) -> Any:
+        """Return the loss of each scan, the mean of those of its two views [batch]."""
+        one, other = embeddings[:, 0], embeddings[:, 1]
+        views = ops.concatenate([one, other], axis=0)
+        cosines = ops.matmul(views, ops.transpose(views)) / self.temperature
+        itself = ops.eye(2 * ops.shape(one)[0], dtype="float32")
+        entropies = ops.logsumexp(cosines - _NEVER * itself, axis=-1)
+        own = ops.sum(one * other, axis=-1) / self.temperature
+        return ops.mean(ops.reshape(entropies, (2, -1)), axis=0) - own

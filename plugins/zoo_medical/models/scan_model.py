@@ -14,6 +14,7 @@ from keras import layers, ops
 import zoo
 from zoo_medical.models.encoders import Encoder
 from zoo_medical.models.layers import Shape, Standardise, convolution, register
+from zoo_medical.models.views import StackViews, embedded
 
 ENCODER_PARTS = (
     ("stem", "encoder*/stem/*"),
@@ -33,7 +34,8 @@ class ScanModel(zoo.Model):
     Its layers are `standardise`, and of each member `encoder`, `features` and `head`; from the
     second member on with its number. Logits of all members stand side by side, and a task
     averages them. Where the space asks for pixels instead of classes, what is hidden of the
-    scan is filled in from the features alone (SimMIM, arXiv:2111.09886), by one member.
+    scan is filled in from the features alone (SimMIM, arXiv:2111.09886), by one member; where
+    it asks for embeddings, one member places the scan and an `other` view of it.
     """
 
     class_patterns: ClassVar[tuple[str, ...]] = ("head*/*",)
@@ -64,6 +66,8 @@ class ScanModel(zoo.Model):
 
     def build(self, space: zoo.Space) -> keras.Model:
         scan = keras.Input(space.inputs["scan"].shape, name="scan")
+        if "embeddings" in space.outputs:
+            return self._telling_apart(scan, space)
         scans = self.standardise(space)(scan)
         if "pixels" in space.outputs:
             return self._filling_in(scan, scans, space)
@@ -77,11 +81,23 @@ class ScanModel(zoo.Model):
     def _member(self, scans: Any, space: zoo.Space, number: int) -> Any:
         """Return the logits of one member [batch, classes]."""
         end = "" if number == 1 else f"_{number}"
-        features = self.features(scans, space, f"encoder{end}")
-        features = layers.Activation("linear", dtype="float32", name=f"{FEATURES}{end}")(features)
-        pooled = _POOLS[len(features.shape) - 2](dtype="float32", name=f"pool{end}")(features)
+        pooled = self._pooled(scans, space, end)
         pooled = layers.Dropout(self.dropout, dtype="float32", name=f"dropout{end}")(pooled)
         return layers.Dense(len(space.classes), dtype="float32", name=f"head{end}")(pooled)
+
+    def _pooled(self, scans: Any, space: zoo.Space, end: str) -> Any:
+        """Return the mean features of scans [batch, channels], by the encoder with this end."""
+        features = self.features(scans, space, f"encoder{end}")
+        features = layers.Activation("linear", dtype="float32", name=f"{FEATURES}{end}")(features)
+        return _POOLS[len(features.shape) - 2](dtype="float32", name=f"pool{end}")(features)
+
+    def _telling_apart(self, scan: Any, space: zoo.Space) -> keras.Model:
+        """Return a network of a scan and another view of it, which gives where it places both."""
+        other = keras.Input(space.inputs["other"].shape, name="other")
+        scans = self.standardise(space)(StackViews(name="stack")(scan, other))
+        _, features = space.outputs["embeddings"].shape
+        embeddings = embedded(self._pooled(scans, space, ""), int(features or 0))
+        return keras.Model({"scan": scan, "other": other}, embeddings)
 
     def _filling_in(self, scan: Any, scans: Any, space: zoo.Space) -> keras.Model:
         """Return a network of a scan and what is hidden of it, which gives it filled in."""

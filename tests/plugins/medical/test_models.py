@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from medical_scans import space_of_classes, space_of_masks, space_of_pixels
+from medical_scans import space_of_classes, space_of_masks, space_of_pixels, space_of_views
 from zoo_medical.models.classifiers import ConvNeXt, ResNet
 from zoo_medical.models.losses import DiceCrossEntropy, HoleError, MemberCrossEntropy
 from zoo_medical.models.scan_model import first_stride
@@ -128,10 +129,13 @@ def encoder_paths(model: keras.Model) -> set[str]:
     ],
     ids=["classifier", "unet"],
 )
-def test_pretraining_starts_the_encoder_of_other_networks(kind: Any, space: zoo.Space) -> None:
-    source = ResNet(size="tiny").build(space_of_pixels(28, 28, 1))
+@pytest.mark.parametrize("pretraining", [space_of_pixels, space_of_views])
+def test_pretraining_starts_the_encoder_of_other_networks(
+    pretraining: Callable[..., zoo.Space], kind: Any, space: zoo.Space
+) -> None:
+    source = ResNet(size="tiny").build(pretraining(28, 28, 1))
     target = kind.build(space)
-    started = kind.transfer(source, space_of_pixels(28, 28, 1), target, space)
+    started = kind.transfer(source, pretraining(28, 28, 1), target, space)
     assert encoder_paths(target) <= set(started)
     assert not [path for path in started if path.startswith("head")]
     for ours, theirs in zip(

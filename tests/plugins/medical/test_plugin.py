@@ -57,7 +57,7 @@ def write_volumes(folder: Path, count: int = 24) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("recipe", ["classify", "findings", "segment", "pretrain"])
+@pytest.mark.parametrize("recipe", ["classify", "findings", "segment", "pretrain", "contrast"])
 def test_a_recipe_of_each_task_is_there(recipe: str) -> None:
     spec = registry().spec("recipe", f"medical/{recipe}")
     assert spec.trial

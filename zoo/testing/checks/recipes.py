@@ -116,8 +116,8 @@ def equal_on_two_replicas(trial: Trial) -> None:
         apart <= _REPLICA_TOLERANCE,
         f"Two replicas move the weights of {trial.address} otherwise than one device does, by "
         f"{apart:.1%} of the way: a loss has to be a mean over examples as keras.losses reduces "
-        "it, nothing may be computed over a batch but by layers that synchronise, and random "
-        "numbers are drawn by zoo.uniform_by_example.",
+        "it, nothing may be computed over a batch but by layers that synchronise or by "
+        "zoo.across_replicas, and random numbers are drawn by zoo.uniform_by_example.",
     )
 
 
