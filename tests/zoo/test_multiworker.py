@@ -15,6 +15,9 @@ import zoo
 _STEPS = 12
 _SETTINGS = {
     "train.stages": [{"steps": _STEPS}],
+    "train.accumulate": 2,
+    "train.ema": 0.9,
+    "train.clip_norm": 0.1,
     "train.checkpoint_seconds": 0,
     "train.validate_every": 0.2,
     "strategy.batch": "global",

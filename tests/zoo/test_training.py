@@ -383,6 +383,7 @@ def test_layerwise_decay_scales_each_parts_update() -> None:
         steps=10,
         scale=1.0,
         rates=learning_rates(parts, stage.layer_decay),
+        adapt=lambda base: base,
     )
     before = [layer.get_weights()[0].copy() for layer in layers]
     optimizer.apply([keras.ops.ones((1, 1))] * 3, model.trainable_variables)
@@ -398,7 +399,13 @@ def test_weights_decay_but_biases_do_not() -> None:
     layer.build((None, 1))
     config = TrainConfig(learning_rate=0.1, weight_decay=0.5, schedule="constant", warmup=0.0)
     optimizer = build_optimizer(
-        config, Stage(), layer.trainable_variables, steps=10, scale=1.0, rates={}
+        config,
+        Stage(),
+        layer.trainable_variables,
+        steps=10,
+        scale=1.0,
+        rates={},
+        adapt=lambda base: base,
     )
     optimizer.apply([keras.ops.zeros((1, 1)), keras.ops.zeros((1,))], layer.trainable_variables)
     kernel, bias = layer.get_weights()
@@ -422,7 +429,13 @@ def test_two_replicas_learn_what_one_learns(tmp_path: Path) -> None:
         assert single == pytest.approx(double, rel=1e-4)
 
 
-_REPLICAS = {"strategy.precision": "float32"}  # others do not add up alike
+_REPLICAS = {
+    "strategy.precision": "float32",  # others do not add up alike
+    "train.accumulate": 2,
+    "train.clip_norm": 0.05,
+    "train.ema": 0.9,
+    "train.weight_decay": 0.1,
+}
 
 
 class _Several(OneDevice):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from zoo.data.pipeline import Shard
 from zoo.distribution.randomness import drop_by_example
+from zoo.distribution.summing import Optimizer, summing
 from zoo.weights import leaf_layers
 
 Batches = Callable[[Shard], tf.data.Dataset]
@@ -41,6 +42,10 @@ class OneDevice:
 
     def prepare(self, model: keras.Model) -> None:
         """Let a model compute on these devices what it would compute on one."""
+
+    def optimizer(self, base: Optimizer) -> Optimizer:
+        """Return a kind of optimizer that updates on these devices as `base` does on one."""
+        return base
 
 
 class TensorFlowReplicas(OneDevice):
@@ -79,6 +84,10 @@ class TensorFlowReplicas(OneDevice):
                 layer.synchronized = True
             elif type(layer) is keras.layers.Dropout:
                 drop_by_example(layer)
+
+    def optimizer(self, base: Optimizer) -> Optimizer:
+        """Return a kind of optimizer that updates on these devices as `base` does on one."""
+        return summing(base)
 
 
 class JaxDevices(OneDevice):

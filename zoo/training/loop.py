@@ -154,6 +154,7 @@ class Trainer:
                 steps=steps,
                 scale=factor,
                 rates=learning_rates(self.parts, stage.layer_decay),
+                adapt=self.distribution.devices.optimizer,
             )
             self.model.compile(optimizer, self.loss, jit_compile=self.distribution.jit_compile)
             if not self.model.optimizer.built:  # float16 wraps the optimizer in another

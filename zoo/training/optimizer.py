@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
+from zoo.distribution.summing import Optimizer
 from zoo.training.config import Stage, TrainConfig
 
-_BASES = {
+_BASES: dict[str, Optimizer] = {
     "adamw": keras.optimizers.AdamW,
     "adam": keras.optimizers.Adam,
     "sgd": keras.optimizers.SGD,
@@ -24,6 +25,7 @@ def build_optimizer(
     steps: int,
     scale: float,
     rates: dict[int, float],
+    adapt: Callable[[Optimizer], Optimizer],
 ) -> keras.optimizers.Optimizer:
     """Return the optimizer of one stage.
 
@@ -35,6 +37,7 @@ def build_optimizer(
         steps: how long it is, in steps.
         scale: factor on the learning rate for more replicas.
         rates: factor on the learning rate of a variable, by its `id`; 1 if it has none.
+        adapt: derives from a kind of optimizer the one for the devices.
     """
     peak = (config.learning_rate if stage.learning_rate is None else stage.learning_rate) * scale
     options: dict[str, Any] = {
@@ -48,7 +51,7 @@ def build_optimizer(
         options["momentum"] = config.momentum
     if config.optimizer == "adamw":
         options["weight_decay"] = config.weight_decay
-    base = _BASES[config.optimizer]
+    base = adapt(_BASES[config.optimizer])
     if all(rate == 1.0 for rate in rates.values()):
         optimizer = base(**options)
     else:
@@ -95,7 +98,7 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "warmup": self.warmup}
 
 
-def _with_rates(base: type[keras.optimizers.Optimizer]) -> Any:
+def _with_rates(base: Optimizer) -> Any:
     """Derive an optimizer whose update multiplies each variable's learning rate.
 
     Keras has one learning rate for all variables (keras issue 21741). `update_step` is
