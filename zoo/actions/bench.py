@@ -233,8 +233,8 @@ def forward_operations(model: keras.Model, inputs: Batch) -> float | None:
 _LIMITS = {
     "input": "Input: the devices wait for it. Raise train.memory_gb so that encoded examples are "
     "kept, or give the process more CPU cores.",
-    "communication": "Communication: raise train.batch_size or train.accumulate, use fewer "
-    "replicas, or a faster network.",
+    "communication": "Communication: raise train.batch_size, use fewer replicas, or a "
+    "faster network.",
     "computing": "Computing: more replicas would help, or a smaller model.",
 }
 
