@@ -1,17 +1,21 @@
 """Kills a run again and again at random moments, and compares its weights with a whole run's.
 
-python benchmarks/resume.py [KILLS] [SEED]
+python benchmarks/resume.py [--kills 10] [--seed 0] [--workers 1]
+
+With several workers one of them is killed each time, and the others have to end by themselves.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import psutil
 
 SETTINGS = [
     "data.cards=500",
@@ -23,10 +27,10 @@ SETTINGS = [
 ]
 
 
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    code = "from zoo.cli import main; import sys; sys.exit(main())"
+def start(workers: int, *arguments: str) -> subprocess.Popen[bytes]:
+    launch = ["launch", "--workers", str(workers), "--"] if workers > 1 else []
     return subprocess.Popen(
-        [sys.executable, "-c", code, "train", *arguments, "--quiet"],
+        [sys.executable, "-m", "zoo.cli", *launch, "train", *arguments, "--quiet"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -37,15 +41,26 @@ def new_run(runs: Path) -> list[str]:
     return ["fraud", "--runs", str(runs), *settings]
 
 
+def kill(process: subprocess.Popen[bytes], workers: int, generator: random.Random) -> None:
+    """Kill a run, or one of its workers, and wait until all of it has ended."""
+    whole = psutil.Process(process.pid)
+    (generator.choice(whole.children()) if workers > 1 else whole).kill()
+    process.wait()
+
+
 def main() -> None:
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    generator = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    arguments = parser.parse_args()
+    kills, workers, generator = arguments.kills, arguments.workers, random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
         began = time.monotonic()
-        assert start(*new_run(runs / "whole")).wait() == 0
+        assert start(workers, *new_run(runs / "whole")).wait() == 0
         print(f"undisturbed: {time.monotonic() - began:.0f} s")
-        process, done = start(*new_run(runs / "killed")), 0
+        process, done = start(workers, *new_run(runs / "killed")), 0
         while done < kills:
             before = newest(runs)
             while process.poll() is None and newest(runs) == before:
@@ -54,12 +69,11 @@ def main() -> None:
             if process.poll() is not None:
                 print(f"the run ended after {done} kills")
                 break
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            kill(process, workers, generator)
             done += 1
             (path,) = (runs / "killed").iterdir()
             print(f"kill {done}: last checkpoint {newest(runs)}", flush=True)
-            process = start("--resume", str(path))
+            process = start(workers, "--resume", str(path))
         assert process.wait() == 0
         compare(runs)
 
