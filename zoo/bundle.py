@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -320,8 +321,14 @@ def _packages(
     for distribution in {plugins.origin(each)["distribution"] for each in addresses.values()}:
         lines = (metadata.requires(distribution) or ()) if distribution else ()
         required |= {canonical(Requirement(line).name) for line in lines}
-    holders = metadata.packages_distributions().items() if required else ()
+    holders = _distributions(tuple(sys.path)).items() if required else ()
     return own | {package for package, names in holders if required & set(map(canonical, names))}
+
+
+@lru_cache(maxsize=1)
+def _distributions(path: tuple[str, ...]) -> Mapping[str, list[str]]:
+    """Return the distributions of each package on `sys.path`: all their lists of files are read."""
+    return metadata.packages_distributions()
 
 
 def _network(path: Path, packages: Set[str]) -> keras.Model:

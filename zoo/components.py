@@ -441,7 +441,8 @@ class Task(Component, ABC):
         """Return what predicts instead of a single run of the network, such as decoding.
 
         Args:
-            model: the network, on one device.
+            model: the network, on one device. It may be trained further and predict again
+                without another call of this.
             preprocessing: what encodes the windows.
 
         Returns:

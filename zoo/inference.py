@@ -52,10 +52,12 @@ class Sweep:
         self._own = batches[self._group.index :: self._group.size] or batches[:1]
         self._examples = all_rows(examples)
         self._windows = self._examples if windows is examples else all_rows(windows)
+        self._asked: keras.Model | None = None
+        self._predict: Callable[[Batch], Any] | None = None
 
     def outputs(self, model: keras.Model) -> Any:
         """Return a network's outputs as `Task.decode` and `Task.tune` take them."""
-        predict = self._task.predictor(model, self._encoded.preprocessing)
+        predict = self._predictor(model)
         raw = self._network(model) if predict is None else self._predicted(predict)
         return self._restored([self._kept(outputs, rows) for rows, outputs in raw])
 
@@ -66,7 +68,7 @@ class Sweep:
             model: the network.
             loss: what it trains with: a `keras.losses.Loss` or a dict of them by output.
         """
-        predict = self._task.predictor(model, self._encoded.preprocessing)
+        predict = self._predictor(model)
         kept, losses = [], []
         for rows, outputs in self._network(model):
             if predict is None:
@@ -77,6 +79,13 @@ class Sweep:
         if predict is not None:
             kept = [self._kept(outputs, rows) for rows, outputs in self._predicted(predict)]
         return self._restored(kept), sum(self._of_all(losses)) / len(self._encoded)
+
+    def _predictor(self, model: keras.Model) -> Callable[[Batch], Any] | None:
+        """Return what the task predicts with: one for a network, as it may have to be compiled."""
+        if self._asked is not model:
+            self._asked = model
+            self._predict = self._task.predictor(model, self._encoded.preprocessing)
+        return self._predict
 
     def _predicted(self, predict: Callable[[Batch], Any]) -> Iterator[tuple[np.ndarray, Any]]:
         """Yield the rows of each batch, and what a task predicts of the batch, filled up."""

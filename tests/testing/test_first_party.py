@@ -27,8 +27,18 @@ _ONCE_MORE = ("recipe_resumes", "recipe_is_equal", "bundle", "data")
 """Checks that train a recipe once more, or ask another process, which does."""
 
 
+def _equal(recipe: str) -> Mapping[str, str]:
+    """Leave out what tests/zoo/test_equality.py checks of a recipe, and more closely."""
+    reason = "tests/zoo/test_equality.py trains it on one device, two devices and more processes."
+    return {f"test_recipe_is_equal_on_two_replicas[{recipe}]": reason}
+
+
 class TestFraud(PluginContract):
     plugin = "fraud"
+
+    @pytest.fixture
+    def left_out(self) -> Mapping[str, str]:
+        return _equal("finetune")
 
     @pytest.fixture
     def models(self) -> Mapping[str, Mapping[str, Any]]:
@@ -65,7 +75,8 @@ class TestVision(PluginContract):
     @pytest.fixture
     def left_out(self) -> Mapping[str, str]:
         reason = _HEAVY.format("vision")
-        return {f"test_*[{name}]": reason for name in ("yolov8", "retinanet", "dfine")}
+        heavy = {f"test_*[{name}]": reason for name in ("yolov8", "retinanet", "dfine")}
+        return {**heavy, **_equal("finetune")}
 
 
 class TestMedical(PluginContract):
@@ -102,6 +113,7 @@ class TestMedical(PluginContract):
             **{f"test_*[{name}]": heavy for name in ("vit", "efficientnet", "segformer")},
             **{f"test_{each}_*[findings]": alike for each in _ONCE_MORE},
             "test_recipe_resumes_*[contrast]": "As `pretrain` but for its head and its loss.",
+            **_equal("classify"),
         }
 
 
@@ -139,6 +151,7 @@ class TestSpeech(PluginContract):
             **{f"test_*[{name}]": heavy for name in ("whisper", "moonshine")},
             **{f"test_{each}_*[voices]": alike for each in runs},
             **{f"test_{each}_*[speakers]": _ALIKE.format("keywords") for each in _ONCE_MORE},
+            **_equal("transcribe"),
         }
 
 
@@ -167,4 +180,5 @@ class TestTranslation(PluginContract):
         return {
             **{f"test_*[{name}]": heavy for name in ("t5", "bart")},
             **{f"test_{each}_*[gru]": alike for each in runs},
+            **_equal("finetune"),
         }

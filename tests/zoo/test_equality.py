@@ -35,11 +35,11 @@ _ON_ONE_HOST = {
 _SPREADS = {"two devices": 1, "two processes": 2, "four processes": 4}
 """How many processes each way has."""
 _LIGHT = ("fraud/finetune", "medical/classify")
-"""What four processes on JAX train: each compiles for itself, which takes long for others."""
+"""What four processes train: each compiles for itself, which takes long for others."""
 
 
-def _recipes(backend: str, workers: int) -> tuple[str, ...]:
-    return _LIGHT if (backend, workers) == ("jax", 4) else RECIPES
+def _recipes(workers: int) -> tuple[str, ...]:
+    return _LIGHT if workers == 4 else RECIPES
 
 
 Ends = Callable[[str, int, str, str], Mapping[str, np.ndarray]]
@@ -53,7 +53,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Ends:
     def trained(backend: str, workers: int) -> Path:
         folder = tmp_path_factory.mktemp("ends")
         strategies = _ON_ONE_HOST[backend] if workers == 1 else {"several": {"kind": "auto"}}
-        recipes = _recipes(backend, workers)
+        recipes = _recipes(workers)
         job = {"recipes": recipes, "folder": str(folder), "strategies": strategies}
         ended = run_workers(
             workers,
@@ -77,7 +77,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Ends:
         (backend, spread, recipe)
         for backend in _ON_ONE_HOST
         for spread, workers in _SPREADS.items()
-        for recipe in _recipes(backend, workers)
+        for recipe in _recipes(workers)
     ],
 )
 def test_weights_end_alike(backend: str, spread: str, recipe: str, ends: Ends) -> None:

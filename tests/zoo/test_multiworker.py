@@ -112,6 +112,7 @@ def test_keras_still_needs_our_strategy() -> None:
     script = """
 from zoo.startup import load_tensorflow
 load_tensorflow()
+import os, traceback
 import keras, tensorflow as tf
 from zoo.cluster import detect, joined
 from zoo.distribution import multiworker
@@ -123,7 +124,11 @@ with joined(detect()) as group:
         model.compile("sgd", "mse")
     data = tf.data.Dataset.from_tensors((tf.ones((4, 2)), tf.ones((4, 1)))).repeat(2)
     data = strategy.distribute_datasets_from_function(lambda _: data)
-    model.fit(data, steps_per_epoch=2, verbose=0)
+    try:
+        model.fit(data, steps_per_epoch=2, verbose=0)
+    except Exception:
+        traceback.print_exc()
+        os._exit(1)  # a worker that leaves in order waits for the other, which may have gone
 """
     ended = run_workers(2, ["-c", script])
     assert 0 not in {each.code for each in ended}

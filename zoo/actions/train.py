@@ -20,7 +20,7 @@ from zoo.actions import together
 from zoo.actions.measure import measure_bundle, store
 from zoo.bundle import Bundle
 from zoo.cluster import current, detect, joined
-from zoo.components import Data, Examples, Model, Preprocessing, Tensor
+from zoo.components import Data, Examples, Model, Preprocessing, Task, Tensor
 from zoo.config import from_file, to_toml
 from zoo.data.examples import Columns, EncodedExamples, all_rows
 from zoo.distribution import Distribution, distribute
@@ -417,7 +417,8 @@ def _bundle(
     model.set_weights(weights(trained))
     decision: dict[str, float] = {}
     split = data.splits.get("validation")
-    if split is not None and len(split):
+    chooses = type(recipe.task).tune is not Task.tune
+    if chooses and split is not None and len(split):
         truth = all_rows(split)
         sweep = Sweep(recipe.task, preprocessing, Columns(truth), recipe.evaluation.batch_size)
         decision = recipe.task.tune(truth, sweep.outputs(model))

@@ -45,6 +45,8 @@ def start(addresses: tuple[str, ...], index: int, cpus: int) -> None:
         if addresses:
             keras.distribution.initialize(addresses[0], len(addresses), index)
     except RuntimeError as error:
+        if "before" not in str(error):  # as in "must be called before any JAX computations"
+            raise
         raise ConfigError(
             "JAX has started, so its devices and processes can no longer be chosen.",
             hint="Start a new process and choose the strategy before anything else runs.",

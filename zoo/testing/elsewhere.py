@@ -59,11 +59,11 @@ class Answers:
         return dict(np.load(self.folder / _PREDICTIONS))
 
 
-def ask(trial: Trial, run: Path) -> Answers:
+def ask(trial: Trial, run: Path, *, replicas: bool) -> Answers:
     """Let another process load the data, predict with a run's bundle, and train on replicas."""
     # Replicas first: their devices have to be chosen before TensorFlow does anything else.
-    job = {"questions": ["replicas", "data", "predictions"], "run": str(run)}
-    return _ask([trial], job, {})
+    questions = [*(["replicas"] if replicas else []), "data", "predictions"]
+    return _ask([trial], {"questions": questions, "run": str(run)}, {})
 
 
 def ask_on_backend(trials: Sequence[Trial], backend: str) -> dict[str, str]:

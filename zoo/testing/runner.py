@@ -47,7 +47,9 @@ def run_suite(name: str, only: str, told: Callable[[Outcome], None]) -> list[Out
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "pytest.ini")
         settings.write_text("[pytest]\n")
-        options = ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:warnings"]
+        # Its warnings are not shown, and it searches all of the process for garbage.
+        quiet = ["-p", "no:warnings", "-p", "no:unraisableexception"]
+        options = ["-p", "no:cacheprovider", "-p", "no:terminal", *quiet]
         places = ["-c", str(settings), "--basetemp", str(Path(folder, "checks"))]
         select = ["-k", only] if only else []
         pytest.main([*options, *places, *select, "--pyargs", suite.__name__], plugins=[told_of])

@@ -121,6 +121,8 @@ class Trainer:
             progress.stage, progress.step = index + 1, 0
             progress.best, progress.best_epoch, progress.waited = None, 0.0, 0
             self._save_between_stages(progress)
+            if loop.interrupted:  # after the last step, as none was left to notice it
+                raise KeyboardInterrupt
         return progress
 
     def order(self, index: int) -> Order | SizedOrder:
@@ -216,7 +218,7 @@ class _StageLoop(keras.callbacks.Callback):
         interval = round(trainer.config.validate_every * order.steps_per_epoch)
         self.interval = max(1, interval, steps // _MOST_VALIDATIONS)
         self._resumed: dict[str, np.ndarray] = {}
-        self._interrupted = False
+        self.interrupted = False
         self._saved_at = self._counted_at = time.monotonic()
         self._paced = (progress.step, progress.seconds)
 
@@ -259,7 +261,7 @@ class _StageLoop(keras.callbacks.Callback):
         if step % self.interval == 0 or step == self.steps:
             self._end_epoch(loss)
         self._checkpoint()
-        if self._interrupted:
+        if self.interrupted:
             raise KeyboardInterrupt
 
     # What happens then
@@ -300,7 +302,7 @@ class _StageLoop(keras.callbacks.Callback):
     def _checkpoint(self) -> None:
         checkpoints = self.trainer.checkpoints
         due = time.monotonic() - self._saved_at >= self.trainer.config.checkpoint_seconds
-        if checkpoints is None or not (due or self._interrupted):
+        if checkpoints is None or not (due or self.interrupted):
             return
         self._count_time()
         arrays = state.capture(self.model, metrics=self.trainer.group.size == 1)
@@ -349,7 +351,7 @@ class _StageLoop(keras.callbacks.Callback):
         """Within it, an interrupt ends training after the step, with a checkpoint."""
 
         def stop() -> None:
-            self._interrupted = True
+            self.interrupted = True
 
         group = self.trainer.group
         group.when_asked_to_stop = stop
