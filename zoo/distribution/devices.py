@@ -79,6 +79,8 @@ class TensorFlowReplicas(OneDevice):
         Otherwise the former would go by a replica's small share of a batch, and the latter drop
         the same features on all replicas: not what one device would train.
         """
+        if self.replicas == 1:
+            return
         for layer in leaf_layers(model):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
@@ -87,7 +89,7 @@ class TensorFlowReplicas(OneDevice):
 
     def optimizer(self, base: Optimizer) -> Optimizer:
         """Return a kind of optimizer that updates on these devices as `base` does on one."""
-        return summing(base)
+        return summing(base) if self.replicas > 1 else base
 
 
 class JaxDevices(OneDevice):
