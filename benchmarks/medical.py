@@ -1,7 +1,7 @@
 """The medical recipes on PneumoniaMNIST and on generated scans, beside MONAI.
 
     python benchmarks/medical.py classify --data NPZ        # the official test, several seeds
-    python benchmarks/medical.py labels --data NPZ          # a tenth of the labels
+    python benchmarks/medical.py labels --data NPZ          # few of the labels
     python benchmarks/medical.py segment --dimensions 2     # masks of generated pictures, or 3
 
 NPZ is `pneumoniamnist.npz` of MedMNIST, with its official splits. Temperature, threshold and
@@ -10,7 +10,7 @@ the recipe, and `--effort` is the share of the recipe's epochs that is trained, 
 seeds do not take an hour; `--effort 1` is the recipe as it is.
 
 `classify` prints the calibration error of the likelier class's probability, before and after it
-is scaled. `labels` trains on a tenth of the training scans, which ones depends on the seed, in
+is scaled. `labels` trains on a share of the training scans, which ones depends on the seed, in
 four ways: from scratch; from `medical/contrast` and from `medical/pretrain` on all training scans
 without their labels; and from a run on generated scans. One such run serves all seeds. A gain is
 of two runs of one seed.
@@ -126,7 +126,9 @@ def parse_arguments() -> argparse.Namespace:
     few.add_argument(
         "--sources", nargs="*", choices=SOURCES, default=list(SOURCES), help="beside from scratch"
     )
-    few.add_argument("--share", type=float, default=0.1, help="of the labels (%(default)s)")
+    few.add_argument(
+        "--shares", nargs="*", type=float, default=[0.1], help="of the labels (%(default)s)"
+    )
     few.add_argument("--source-steps", type=int, default=1500, help="of each source (%(default)s)")
     masks.add_argument("--dimensions", type=int, choices=(2, 3), required=True)
     masks.add_argument("--steps", type=int, help=f"of a round (by dimensions: {ROUND})")
@@ -203,27 +205,28 @@ def calibration_errors(bundle: zoo.Bundle, examples: zoo.Examples) -> tuple[floa
 
 
 def labels(arguments: argparse.Namespace) -> None:
-    """Print what a share of the labels gives from scratch and from each source, and the gain."""
+    """Print what shares of the labels give from scratch and from each source, and the gain."""
     starts = {"scratch": ""}
     for name in arguments.sources:
         began = time.perf_counter()
         arguments.seed = 0
         starts[name] = str(SOURCES[name](arguments).path)
         print(f"{name}: one run, of seed 0, for all seeds, {time.perf_counter() - began:.0f} s")
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in starts}
-    for seed in range(arguments.seeds):
-        arguments.seed = seed
-        for name, weights in starts.items():
-            run, seconds = trained(arguments, {"data.train_share": arguments.share}, weights)
-            values = {"seconds": seconds, **metrics_of(run)}
-            found[name].append(values)
-            print(f"seed {arguments.seed}, {name}: {listed(values)}", flush=True)
-    print(f"{arguments.share:.0%} of the labels, {CORES} cores, {arguments.effort:g} of the epochs")
-    for metric in ("auroc", "accuracy"):
-        of = {name: np.array([each[metric] for each in runs]) for name, runs in found.items()}
-        print(metric)
-        print_spread(of)
-        print_spread({f"{name} - scratch": of[name] - of["scratch"] for name in list(of)[1:]})
+    for share in arguments.shares:
+        found: dict[str, list[dict[str, float]]] = {name: [] for name in starts}
+        for seed in range(arguments.seeds):
+            arguments.seed = seed
+            for name, weights in starts.items():
+                run, seconds = trained(arguments, {"data.train_share": share}, weights)
+                values = {"seconds": seconds, **metrics_of(run)}
+                found[name].append(values)
+                print(f"seed {arguments.seed}, {name}: {listed(values)}", flush=True)
+        print(f"{share:.0%} of the labels, {CORES} cores, {arguments.effort:g} of the epochs")
+        for metric in ("auroc", "accuracy"):
+            of = {name: np.array([each[metric] for each in runs]) for name, runs in found.items()}
+            print(metric)
+            print_spread(of)
+            print_spread({f"{name} - scratch": of[name] - of["scratch"] for name in list(of)[1:]})
 
 
 def without_labels(recipe: str, arguments: argparse.Namespace) -> zoo.Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,17 +88,25 @@ def test_one_process_trains_and_measures_the_same(undisturbed: Path, tmp_path: P
         assert two[name]["value"] == pytest.approx(value["value"], rel=1e-4)
 
 
-@pytest.mark.parametrize("workers", [2, 1])
-def test_killed_and_resumed_it_ends_as_if_undisturbed(
-    workers: int, undisturbed: Path, tmp_path: Path
-) -> None:
-    step = int(np.random.default_rng([workers, 5]).integers(2, _STEPS))
-    survivor, killed = _train(tmp_path, 2, kill=step)
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two workers of which one was killed."""
+    runs = tmp_path_factory.mktemp("killed")
+    survivor, killed = _train(runs, 2, kill=7)
     assert killed.code == -9
     assert "error: worker 1" in survivor.errors
     assert "ended without a word" in survivor.errors
-    (path,) = tmp_path.iterdir()
+    (path,) = runs.iterdir()
     assert zoo.Run(path).about["status"] == "failed"
+    return path
+
+
+@pytest.mark.parametrize("workers", [2, 1])
+def test_killed_and_resumed_it_ends_as_if_undisturbed(
+    workers: int, undisturbed: Path, killed: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / killed.name
+    shutil.copytree(killed, path)
     ended = _train(tmp_path, workers, resume=path)
     assert [each.code for each in ended] == [0] * workers, ended
     for ours, theirs in zip(_weights(undisturbed), _weights(path), strict=True):
