@@ -134,6 +134,9 @@ if TYPE_CHECKING:
         ZooDeprecationWarning as ZooDeprecationWarning,
         renamed_argument as renamed_argument,
     )
+    from zoo.differentiation import (
+        gradients as gradients,
+    )
     from zoo.distribution.randomness import (
         uniform_by_example as uniform_by_example,
     )
@@ -294,6 +297,7 @@ _EXPORTS = {
     "zoo.data.near_copies": ("near_copies",),
     "zoo.data.splits": ("split_by_group", "split_by_time", "split_stratified"),
     "zoo.data.tfds": ("tfds_builder", "tfds_fingerprint", "tfds_name"),
+    "zoo.differentiation": ("gradients",),
     "zoo.distribution.randomness": ("uniform_by_example",),
     "zoo.distribution.replicas": ("across_replicas",),
     "zoo.evaluation.ranking": ("Ranking",),

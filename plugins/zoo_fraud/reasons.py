@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
-import tensorflow as tf
 
 import zoo
 
@@ -65,18 +66,19 @@ def number_effects(model: keras.Model, inputs: zoo.Batch, steps: int = 32) -> np
         float32 [examples, numbers]; a row sums to the logit less that at the mean.
     """
     missing = np.isnan(inputs["number"])
-    number = tf.constant(np.where(missing, 0.0, inputs["number"]), tf.float32)
-    fixed = {name: tf.constant(value) for name, value in inputs.items() if name != "number"}
+    number = np.where(missing, 0.0, inputs["number"]).astype(np.float32)
     start = np.where(missing, np.nan, 0.0).astype(np.float32)
-    total = tf.zeros_like(number)
+    fixed = {name: keras.ops.convert_to_tensor(each) for name, each in inputs.items()}
+
+    def score(point: dict[str, Any]) -> Any:
+        return keras.ops.mean(model({**fixed, **point}), axis=1)
+
+    total = np.zeros_like(number)
     for step in range(steps):
-        point = start + (step + 0.5) / steps * number
-        with tf.GradientTape() as tape:
-            tape.watch(point)
-            score = tf.reduce_mean(model({**fixed, "number": point}), axis=1)
-        gradient = tape.gradient(score, point)
-        total += tf.where(missing, 0.0, gradient)
-    return (number * total / steps).numpy()
+        point = start + np.float32((step + 0.5) / steps) * number
+        gradient = zoo.gradients(score, {"number": point})["number"]
+        total += np.where(missing, 0.0, gradient)
+    return number * total / steps
 
 
 def category_effects(model: keras.Model, inputs: zoo.Batch) -> np.ndarray:

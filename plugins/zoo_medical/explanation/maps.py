@@ -8,9 +8,12 @@ and not what was learnt (arXiv:1810.03292), so each comes with that comparison.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 from scipy.special import logsumexp
 from scipy.stats import rankdata
 
@@ -61,29 +64,33 @@ def gradcam(model: keras.Model, scans: np.ndarray, places: np.ndarray) -> np.nda
     Returns:
         float32 [batch, *places of the features], 0 to 1.
     """
-    watched = [layer.output for layer in model.layers if layer.name.startswith(FEATURES)]
-    network = keras.Model(model.input, [*watched, model.output])
+    watched = {
+        layer.name: layer.output for layer in model.layers if layer.name.startswith(FEATURES)
+    }
+    encoder, head = keras.Model(model.input, watched), keras.Model(watched, model.output)
     pieces = []
     for start in range(0, len(scans), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        with tf.GradientTape() as tape:
-            *features, logits = network({"scan": tf.constant(scans[part])})
-            classes = logits.shape[-1] // len(watched)
-            by_member = tf.reshape(logits, [-1, len(watched), classes])
-            chosen = tf.gather(by_member, places[part], axis=2, batch_dims=1)
-            total = tf.reduce_sum(chosen)
-        gradients = tape.gradient(total, features)
-        pieces.append(
-            np.mean([_weighed(*pair) for pair in zip(features, gradients, strict=True)], axis=0)
-        )
+        features = encoder({"scan": scans[part]})
+        gradients = zoo.gradients(partial(_chosen, head, places[part]), features)
+        maps = [
+            _weighed(ops.convert_to_numpy(each), gradients[name]) for name, each in features.items()
+        ]
+        pieces.append(np.mean(maps, axis=0))
     return np.concatenate(pieces).astype(np.float32)
 
 
-def _weighed(features: tf.Tensor, gradients: tf.Tensor) -> np.ndarray:
+def _chosen(head: keras.Model, places: np.ndarray, features: dict[str, Any]) -> Any:
+    """Return each member's logit of one class for each scan [batch, members, 1]."""
+    by_member = ops.reshape(head(features), (len(places), len(features), -1))
+    return ops.take_along_axis(by_member, places[:, None, None], axis=2)
+
+
+def _weighed(features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """Return the features' sum, each weighed by its mean gradient, as maps from 0 to 1."""
-    around = tuple(range(1, len(features.shape) - 1))
-    weights = tf.reduce_mean(gradients, axis=around, keepdims=True)
-    return _from_0_to_1(tf.nn.relu(tf.reduce_sum(weights * features, axis=-1)).numpy())
+    around = tuple(range(1, features.ndim - 1))
+    weights = gradients.mean(axis=around, keepdims=True)
+    return _from_0_to_1(np.maximum((weights * features).sum(axis=-1), 0))
 
 
 def occlusion(
