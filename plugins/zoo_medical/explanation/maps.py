@@ -64,9 +64,8 @@ def gradcam(model: keras.Model, scans: np.ndarray, places: np.ndarray) -> np.nda
     Returns:
         float32 [batch, *places of the features], 0 to 1.
     """
-    watched = {
-        layer.name: layer.output for layer in model.layers if layer.name.startswith(FEATURES)
-    }
+    outputs = [layer.output for layer in model.layers if layer.name.startswith(FEATURES)]
+    watched = {output.name: output for output in outputs}
     encoder, head = keras.Model(model.input, watched), keras.Model(watched, model.output)
     pieces = []
     for start in range(0, len(scans), _AT_ONCE):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 import zoo
 
@@ -27,27 +29,25 @@ def saliency(model: keras.Model, inputs: zoo.Batch) -> np.ndarray:
     Returns:
         object [batch], each float32 [frames, bands]; frames of padding are left out.
     """
-    watched = keras.Model(model.inputs, [model.get_layer(_FRONTEND).output, model.output])
+    spectrogram = model.get_layer(_FRONTEND).output
+    frontend = keras.Model(model.input, spectrogram)
+    network = keras.Model([spectrogram, model.input["length"]], model.output)
     samples = inputs["sound"].shape[1]
     found: list[np.ndarray] = []
     for start in range(0, len(inputs["length"]), _AT_ONCE):
         part = {name: each[start : start + _AT_ONCE] for name, each in inputs.items()}
-        spectrograms, gradients = _spectrograms_and_gradients(watched, part)
+        spectrograms = ops.convert_to_numpy(frontend(part))
+        gradients = _gradients(network, spectrograms, part["length"])
         counts = np.ceil(part["length"] * spectrograms.shape[1] / samples).astype(int)
-        for spectrogram, gradient, frames in zip(spectrograms, gradients, counts, strict=True):
-            heard = spectrogram[:frames]
-            found.append(gradient[:frames] * (heard - heard.mean(axis=0)))
+        for heard, gradient, frames in zip(spectrograms, gradients, counts, strict=True):
+            found.append(gradient[:frames] * (heard[:frames] - heard[:frames].mean(axis=0)))
     return zoo.object_column(found)
 
 
-def _spectrograms_and_gradients(
-    watched: keras.Model, inputs: zoo.Batch
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the spectrograms, and the gradient of the largest logit by them."""
-    tensors = {name: tf.constant(each) for name, each in inputs.items()}
-    with tf.GradientTape() as tape:
-        tape.watch(tensors["sound"])
-        spectrogram, logits = watched(tensors)
-        best = tf.reduce_max(logits, axis=1)
-    gradient = tape.gradient(best, spectrogram)
-    return spectrogram.numpy(), gradient.numpy()
+def _gradients(network: keras.Model, spectrograms: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return the gradient of the largest logit by the spectrogram, of its shape."""
+
+    def best(inputs: dict[str, Any]) -> Any:
+        return ops.max(network([inputs["spectrogram"], ops.convert_to_tensor(lengths)]), axis=1)
+
+    return zoo.gradients(best, {"spectrogram": spectrograms})["spectrogram"]
