@@ -26,7 +26,7 @@ LAYERS = (
     ("archives", "safety", "store"),
     ("specs", "components", "hookspecs"),
     ("requirements", "isolation", "discovery", "registry"),
-    ("data", "distribution", "inference", "layers", "presets"),
+    ("data", "differentiation", "distribution", "inference", "layers", "presets"),
     ("bundle", "runs"),
     ("training", "evaluation", "reporting"),
     ("classification",),
