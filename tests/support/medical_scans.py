@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 from zoo_medical.scans.scan import ArrayMask, ArrayScan
 
 import zoo
+from zoo.data.examples import EncodedExamples
+from zoo.data.order import Order
+from zoo.data.pipeline import training_batches
 
 
 def discs(count: int, *sizes: int, seed: int = 0) -> zoo.Columns:
@@ -83,3 +87,24 @@ def space_of_views(*shape: int) -> zoo.Space:
 
 def _brightness(channels: int) -> dict[str, np.ndarray]:
     return {"mean": np.full(channels, 0.3), "deviation": np.full(channels, 0.2)}
+
+
+def fitted(
+    architecture: zoo.Model,
+    task: zoo.Task,
+    examples: zoo.Examples,
+    preprocessing: zoo.Preprocessing,
+    *,
+    batch: int,
+    steps: int,
+    learning_rate: float = 3e-3,
+) -> keras.Model:
+    """Return a network that was trained for some steps, as a recipe would."""
+    keras.utils.set_random_seed(0)
+    space = preprocessing.space
+    model = architecture.build(space)
+    model.compile(keras.optimizers.AdamW(learning_rate), task.loss(space))
+    encoded = EncodedExamples(task.windows(examples, preprocessing), preprocessing, 1 << 30)
+    order, augment = Order(len(encoded), batch, seed=0), task.augmentation(space)
+    model.fit(training_batches(encoded, order, start=0, steps=steps, augment=augment), verbose=0)
+    return model

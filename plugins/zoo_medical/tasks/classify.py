@@ -18,8 +18,9 @@ from zoo_medical.explanation import overlays
 from zoo_medical.explanation.maps import explain_classes
 from zoo_medical.inference.views import mean_over_views
 from zoo_medical.models.losses import MemberCrossEntropy
-from zoo_medical.preprocessing import ScanPreprocessing, canvas, look_at
-from zoo_medical.tasks.varied import NOTICE, Varied
+from zoo_medical.preprocessing import ScanPreprocessing
+from zoo_medical.tasks.varied import NOTICE
+from zoo_medical.tasks.whole_scans import WholeScans
 
 _NOTHING = frozenset(
     {
@@ -31,12 +32,9 @@ _NOTHING = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScanSettings(Varied):
+class ScanSettings(WholeScans):
     """What tasks that look at whole scans have in common."""
 
-    size: int = zoo.setting(
-        0, "Longer side of the model's input, px; 0 takes that of the scans, up to 224.", minimum=0
-    )
     mixup: float = zoo.setting(
         0.3, "Probability that two scans are blended in training.", minimum=0, maximum=1
     )
@@ -53,16 +51,6 @@ class ScanSettings(Varied):
     @property
     def blending(self) -> float:
         return self.mixup
-
-    def scan_fields(self, train: zoo.Batch) -> dict[str, Any]:
-        """Return what a preprocessing of whole scans learns of them, as its fields."""
-        look = look_at(train["scan"])
-        return {
-            "shape": canvas(look, self.size),
-            "channels": look.channels,
-            "mean": look.mean,
-            "deviation": look.deviation,
-        }
 
     def predictor(
         self, model: keras.Model, preprocessing: zoo.Preprocessing

@@ -18,9 +18,9 @@ from zoo_medical.augmentation import Augment
 from zoo_medical.evaluation.baselines import thumbnail
 from zoo_medical.explanation.overlays import as_picture
 from zoo_medical.models.losses import ViewCrossEntropy
-from zoo_medical.preprocessing import ScanPreprocessing, canvas, look_at, resized
+from zoo_medical.preprocessing import ScanPreprocessing, resized
 from zoo_medical.scans.scan import Scan
-from zoo_medical.tasks.varied import NOTICE, Varied
+from zoo_medical.tasks.whole_scans import WithoutLabels
 
 _COMPARED = 2000
 """Most scans whose parts a scan is compared with."""
@@ -100,7 +100,7 @@ class AugmentTwice(zoo.Augmentation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contrast(Varied, zoo.Task):
+class Contrast(WithoutLabels):
     """Tells two views of a scan from those of all others (SimCLR, arXiv:2002.05709).
 
     An example has `id`, `scan` and perhaps `group`, the patient. A prediction has `embedding`,
@@ -110,24 +110,13 @@ class Contrast(Varied, zoo.Task):
 
     monitor: ClassVar[str] = "recognised"
     preprocessing: ClassVar[type[zoo.Preprocessing]] = ViewsPreprocessing
-    notice: ClassVar[str] = NOTICE
 
-    size: int = zoo.setting(
-        0, "Longer side of the model's input, px; 0 takes that of the scans, up to 224.", minimum=0
-    )
     temperature: float = zoo.setting(
         0.2, "Less of it makes more of the scans that are hardest to tell apart.", minimum=0.01
     )
 
     def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> ViewsPreprocessing:
-        look = look_at(zoo.all_rows(train)["scan"])
-        return ViewsPreprocessing(
-            classes=(),
-            shape=canvas(look, self.size),
-            channels=look.channels,
-            mean=look.mean,
-            deviation=look.deviation,
-        )
+        return ViewsPreprocessing(classes=(), **self.scan_fields(zoo.all_rows(train)))
 
     def loss(self, space: zoo.Space) -> keras.losses.Loss:
         return ViewCrossEntropy(self.temperature)
@@ -146,13 +135,6 @@ class Contrast(Varied, zoo.Task):
             return float(found @ weights / weights.sum()) if weights.sum() else float("nan")
 
         return [zoo.Metric("recognised", "Recognised by a part", share)]
-
-    def labelled(self, batch: zoo.Batch) -> bool:
-        """Return True: a scan is its own label."""
-        return "scan" in batch
-
-    def units(self, truth: zoo.Batch) -> np.ndarray | None:
-        return truth.get("group")
 
     def baselines(self, preprocessing: Any) -> Mapping[str, zoo.Baseline]:
         def brightness(scan: np.ndarray) -> np.ndarray:

@@ -16,8 +16,8 @@ import zoo
 from zoo_medical.augmentation import Augment
 from zoo_medical.explanation.overlays import as_picture
 from zoo_medical.models.losses import HoleError
-from zoo_medical.preprocessing import ScanPreprocessing, canvas, look_at
-from zoo_medical.tasks.varied import NOTICE, Varied
+from zoo_medical.preprocessing import ScanPreprocessing
+from zoo_medical.tasks.whole_scans import WithoutLabels
 
 _SHOWN = 6
 _BLUR = 0.5
@@ -118,7 +118,7 @@ class AugmentAndHide(zoo.Augmentation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pretrain(Varied, zoo.Task):
+class Pretrain(WithoutLabels):
     """Fills in what is hidden of scans, from which an encoder learns what they look like.
 
     An example has `id`, `scan` and perhaps `group`, the patient. A prediction has `error`, the
@@ -129,11 +129,7 @@ class Pretrain(Varied, zoo.Task):
 
     monitor: ClassVar[str] = "error"
     preprocessing: ClassVar[type[zoo.Preprocessing]] = HoledPreprocessing
-    notice: ClassVar[str] = NOTICE
 
-    size: int = zoo.setting(
-        0, "Longer side of the model's input, px; 0 takes that of the scans, up to 224.", minimum=0
-    )
     patch: int = zoo.setting(
         0, "Side of a patch, px; 0 takes a seventh of the shorter side.", minimum=0
     )
@@ -142,17 +138,9 @@ class Pretrain(Varied, zoo.Task):
     )
 
     def prepare(self, train: zoo.Examples, info: zoo.DatasetInfo) -> HoledPreprocessing:
-        look = look_at(zoo.all_rows(train)["scan"])
-        shape = canvas(look, self.size)
-        return HoledPreprocessing(
-            classes=(),
-            shape=shape,
-            channels=look.channels,
-            mean=look.mean,
-            deviation=look.deviation,
-            patch=self._patch(shape),
-            hidden=self.hidden,
-        )
+        fields = self.scan_fields(zoo.all_rows(train))
+        patch = self._patch(fields["shape"])
+        return HoledPreprocessing(classes=(), patch=patch, hidden=self.hidden, **fields)
 
     def loss(self, space: zoo.Space) -> keras.losses.Loss:
         return HoleError()
@@ -183,13 +171,6 @@ class Pretrain(Varied, zoo.Task):
             return float(errors @ weights / weights.sum()) if weights.sum() else float("nan")
 
         return [zoo.Metric("error", "Error of hidden pixels", mean, higher_is_better=False)]
-
-    def labelled(self, batch: zoo.Batch) -> bool:
-        """Return True: a scan says itself what was hidden."""
-        return "scan" in batch
-
-    def units(self, truth: zoo.Batch) -> np.ndarray | None:
-        return truth.get("group")
 
     def baselines(self, preprocessing: Any) -> Mapping[str, zoo.Baseline]:
         return {

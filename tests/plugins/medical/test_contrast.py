@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from medical_scans import discs, info_of
+from medical_scans import discs, fitted, info_of
 from scipy.ndimage import gaussian_filter
 from zoo_medical.models.classifiers import ResNet
 from zoo_medical.models.losses import ViewCrossEntropy
@@ -14,9 +13,6 @@ from zoo_medical.scans.scan import ArrayScan
 from zoo_medical.tasks.contrast import Contrast
 
 import zoo
-from zoo.data.examples import EncodedExamples
-from zoo.data.order import Order
-from zoo.data.pipeline import training_batches
 from zoo.inference import Sweep
 
 TASK = Contrast()
@@ -97,14 +93,9 @@ def patterns(count: int) -> zoo.Columns:
 
 
 def test_telling_apart_is_learnt() -> None:
-    keras.utils.set_random_seed(0)
     examples = patterns(32)
     preprocessing = TASK.prepare(examples, info_of())
-    model = ResNet(size="tiny").build(preprocessing.space)
-    model.compile(keras.optimizers.AdamW(3e-3), TASK.loss(preprocessing.space))
-    encoded = EncodedExamples(examples, preprocessing, 1 << 28)
-    augment, order = TASK.augmentation(preprocessing.space), Order(32, 16, seed=0)
-    model.fit(training_batches(encoded, order, start=0, steps=60, augment=augment), verbose=0)
+    model = fitted(ResNet(size="tiny"), TASK, examples, preprocessing, batch=16, steps=60)
     truth = zoo.all_rows(examples)
     found = TASK.decode(Sweep(TASK, preprocessing, examples, 16).outputs(model), {})
     np.testing.assert_allclose(np.linalg.norm(found["embedding"], axis=1), 1, rtol=1e-5)

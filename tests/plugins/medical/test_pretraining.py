@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from medical_scans import discs, info_of
+from medical_scans import discs, fitted, info_of
 from PIL import Image
 from zoo_medical.data.unlabelled import Unlabelled
 from zoo_medical.models.classifiers import ResNet
 from zoo_medical.tasks.pretrain import Pretrain, compared
 
 import zoo
-from zoo.data.examples import EncodedExamples
-from zoo.data.order import Order
-from zoo.data.pipeline import training_batches
 from zoo.inference import Sweep
 
 TASK = Pretrain(noise=0.0, hidden=0.4)
@@ -65,14 +61,9 @@ def test_the_error_is_that_of_hidden_pixels() -> None:
 
 
 def test_filling_in_is_learnt() -> None:
-    keras.utils.set_random_seed(0)
     examples = discs(32, 28, 28)
     preprocessing = TASK.prepare(examples, info_of())
-    model = ResNet(size="tiny").build(preprocessing.space)
-    model.compile(keras.optimizers.AdamW(3e-3), TASK.loss(preprocessing.space))
-    encoded = EncodedExamples(examples, preprocessing, 1 << 28)
-    augment, order = TASK.augmentation(preprocessing.space), Order(32, 16, seed=0)
-    model.fit(training_batches(encoded, order, start=0, steps=60, augment=augment), verbose=0)
+    model = fitted(ResNet(size="tiny"), TASK, examples, preprocessing, batch=16, steps=60)
     truth = zoo.all_rows(examples)
     found = TASK.decode(Sweep(TASK, preprocessing, examples, 16).outputs(model), {})
     ours = found["error"].mean()

@@ -6,12 +6,11 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import nibabel
 import numpy as np
 import pytest
 from medical_files import write_nifti
-from medical_scans import discs, info_of
+from medical_scans import discs, fitted, info_of
 from PIL import Image
 from zoo_medical.evaluation import mask_baselines
 from zoo_medical.models.unet import UNet
@@ -22,9 +21,6 @@ from zoo_medical.tasks.classify import Classify
 from zoo_medical.tasks.segment import Segment
 
 import zoo
-from zoo.data.examples import EncodedExamples
-from zoo.data.order import Order
-from zoo.data.pipeline import training_batches
 from zoo.inference import Sweep
 
 ONES = np.ones(12, np.int64)
@@ -104,16 +100,13 @@ def test_metrics_equal_their_references() -> None:
 
 @pytest.mark.parametrize("sizes", [(40, 40), (16, 24, 24)], ids=["pictures", "volumes"])
 def test_a_unet_learns_to_outline_discs(sizes: tuple[int, ...]) -> None:
-    keras.utils.set_random_seed(0)
     task = Segment(tile=24, overlap=0.3)
     train, test = discs(24, *sizes), discs(12, *sizes, seed=5)
     preprocessing = task.prepare(train, info_of("disc"))
-    model = UNet(size="tiny").build(preprocessing.space)
-    model.compile(keras.optimizers.AdamW(5e-3), task.loss(preprocessing.space))
-    encoded = EncodedExamples(task.windows(train, preprocessing), preprocessing, 1 << 30)
-    order = Order(len(encoded), 8 if len(sizes) == 2 else 4, seed=0)
-    augment = task.augmentation(preprocessing.space)
-    model.fit(training_batches(encoded, order, start=0, steps=70, augment=augment), verbose=0)
+    batch = 8 if len(sizes) == 2 else 4
+    model = fitted(
+        UNet(size="tiny"), task, train, preprocessing, batch=batch, steps=70, learning_rate=5e-3
+    )
     outputs = Sweep(task, preprocessing, test, 8).outputs(model)
     assert [each.shape for each in outputs["probabilities"]] == [(*sizes, 1)] * 12
     found = task.decode(outputs, {})
