@@ -1,73 +1,67 @@
-"""Over-long texts in parts, and their translations put together again."""
+"""Texts in as many sentences as the network has learnt to read at once, and put together again."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import numpy as np
-
-import zoo
-from zoo_translation.tokeniser import Tokeniser
+import sentencex
 
 _BOUNDARIES = (
-    re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？｡]+[」』”）]*|[।۔؟]\s*|\n+"),  # noqa: RUF001
     re.compile(r"[,;:–—]\s+|[，；：、]"),  # noqa: RUF001
     re.compile(r"\s+"),
     re.compile(r"(?s:.)"),
 )
-"""Where a text may be cut, the best places first: sentences, clauses, words, letters."""
+"""Where a sentence may be cut, the best places first: clauses, words, letters."""
 
+_WORD = re.compile(r"\w")
 _WIDE_END = tuple("。！？｡」』）")  # noqa: RUF001
 """What a sentence ends with in scripts that put no space between sentences."""
 
 
-def cut_examples(examples: zoo.Examples, tokeniser: Tokeniser, longest: int) -> zoo.Examples:
-    """Return the examples with over-long sources in parts, each a row.
+def sentences(text: str, language: str = "") -> list[str]:
+    """Return the sentences of a text, together all of it.
 
-    Columns are those of the examples, with the part as `source`, and further `example`, the
-    row in `examples`, and `known`, float32: 0 for parts, whose part of the target is not
-    known and is empty.
+    Abbreviations and dates of the language end none (https://github.com/wikimedia/sentencex).
+    Emoji and the like belong to the sentence before.
 
     Args:
-        examples: have `source`; where none is too long they are returned as they are.
-        tokeniser: counts tokens.
-        longest: most tokens of a part, END included.
+        text: any.
+        language: its code, such as `de` or `pt-BR`; English rules are for those not known.
     """
-    batch = zoo.all_rows(examples)
-    lengths = [len(each) + 1 for each in tokeniser.encode(batch["source"])]
-    if max(lengths, default=0) <= longest:
-        return examples
-
-    def fits(text: str) -> bool:
-        return len(tokeniser.encode([text])[0]) < longest
-
-    parts = [
-        [text] if length <= longest else cut(text, fits)
-        for text, length in zip(batch["source"], lengths, strict=True)
-    ]
-    counts = [len(each) for each in parts]
-    rows = np.repeat(np.arange(len(parts)), counts)
-    known = np.repeat(counts, counts) == 1
-    columns = {name: column[rows] for name, column in batch.items()}
-    columns["source"] = zoo.object_column(text for each in parts for text in each)
-    if "target" in columns:
-        columns["target"][~known] = ""
-    return zoo.Columns({**columns, "example": rows, "known": known.astype(np.float32)})
+    found: list[str] = []
+    for each in sentencex.segment(re.split("[-_]", language)[0].lower() or "en", text):
+        if found and not (_WORD.search(each) and _WORD.search(found[-1])):
+            found[-1] += each
+        else:
+            found.append(each)
+    return found or [text]
 
 
-def cut(text: str, fits: Callable[[str], bool]) -> list[str]:
-    """Return a text in parts that fit, together all of it but for spaces between parts.
+def cut(
+    text: str, fits: Callable[[str], bool], *, language: str = "", most: float = math.inf
+) -> list[str]:
+    """Return a text in parts of whole sentences, together all of it but for spaces between.
+
+    A sentence that is too long is cut at clauses, words or letters.
 
     Args:
         text: any.
         fits: whether a text is short enough; a single letter is whatever it says.
+        language: see :func:`sentences`.
+        most: sentences of a part.
     """
-    parts = [part.strip() for part in _packed(_pieces(text, fits, _BOUNDARIES), fits)]
+    short = (
+        part
+        for sentence in sentences(text, language)
+        for part in _packed(_pieces(sentence, fits, _BOUNDARIES), fits)
+    )
+    parts = [part.strip() for part in _packed(short, fits, most)]
     return [part for part in parts if part] or [""]
 
 
-def joined(texts: Sequence[str]) -> str:
+def joined(texts: Iterable[str]) -> str:
     """Return the translations of parts as one text."""
     found = ""
     for text in texts:
@@ -89,12 +83,14 @@ def _pieces(
         yield from _pieces(text[start:end], fits, others)
 
 
-def _packed(pieces: Iterator[str], fits: Callable[[str], bool]) -> Iterator[str]:
-    """Yield as many pieces together as fit."""
-    whole = ""
+def _packed(
+    pieces: Iterable[str], fits: Callable[[str], bool], most: float = math.inf
+) -> Iterator[str]:
+    """Yield as many pieces together as fit, and not more than `most`."""
+    whole, count = "", 0
     for piece in pieces:
-        if whole and not fits(whole + piece):
+        if count == most or (whole and not fits(whole + piece)):
             yield whole
-            whole = ""
-        whole += piece
+            whole, count = "", 0
+        whole, count = whole + piece, count + 1
     yield whole

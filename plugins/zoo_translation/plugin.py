@@ -133,7 +133,6 @@ def _recipe(
         strategy="token-parallel",
         settings={
             "evaluation.batch_size": 64,
-            "task.length_penalty": 1.6,
             "train.batch_tokens": 4096,
             "train.clip_norm": 1.0,
             "train.ema": 0.999,

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 import zoo
+from zoo_translation.parts import sentences
 from zoo_translation.tokeniser import END, PAD, START, Kind, Tokeniser
+
+_OFTEN = 10
+"""Times that the training split has a character which the network learns to read in bytes."""
+_USUAL = 0.95
+"""Share of sources that may have fewer sentences than a source that stays whole."""
 
 
 @dataclass(frozen=True)
-class Lengths:
-    """How long the examples of the training split are, in tokens, END included.
+class Corpus:
+    """What is known of the training split.
 
     Attributes:
-        mean: of targets.
-        source: the longest source.
-        target: the longest target.
+        mean: tokens of a target, END included.
+        source: tokens of the longest source, END included.
+        sentences: of a source; one in twenty may have more.
+        languages: codes of both sides, empty where unknown.
+        frequent: the characters that come often enough to be learnt, sorted.
     """
 
     mean: float
     source: int
-    target: int
+    sentences: int
+    languages: Sequence[str]
+    frequent: str
 
 
 @dataclass(frozen=True)
@@ -35,20 +48,32 @@ class PairPreprocessing(zoo.Preprocessing):
 
     Attributes:
         tokeniser: of both languages.
-        lengths: of the training split.
+        corpus: what it was learnt from.
+        readings: of each pair in training, 1, or 2 where they have to agree.
     """
 
     tokeniser: Tokeniser
-    lengths: Lengths
+    corpus: Corpus
+    readings: int = 1
 
     @classmethod
-    def fit(cls, batch: zoo.Batch, *, pieces: int, kind: Kind) -> PairPreprocessing:
-        """Learn the tokeniser and the lengths from the whole training split.
+    def fit(
+        cls,
+        batch: zoo.Batch,
+        *,
+        pieces: int,
+        kind: Kind,
+        languages: Sequence[str] = ("", ""),
+        readings: int = 1,
+    ) -> PairPreprocessing:
+        """Learn the tokeniser and what is known of the corpus from the whole training split.
 
         Args:
             batch: has `source` and `target`.
             pieces: as many as the tokeniser shall have.
             kind: of tokeniser.
+            languages: codes of both sides, empty where unknown.
+            readings: of each pair in training.
 
         Raises:
             DataError: there is no text.
@@ -57,7 +82,21 @@ class PairPreprocessing(zoo.Preprocessing):
         sides = [list(batch["source"]), list(batch["target"])]
         tokeniser = Tokeniser.train([*sides[0], *sides[1]], pieces=pieces, kind=kind)
         source, target = (_tokens(tokeniser.encode(texts)) for texts in sides)
-        return cls(tokeniser, Lengths(float(target.mean()), int(source.max()), int(target.max())))
+        counts = [len(sentences(text, languages[0])) for text in sides[0]]
+        letters = Counter(chain(*sides[0], *sides[1]))
+        corpus = Corpus(
+            mean=float(target.mean()),
+            source=int(source.max()),
+            sentences=int(np.quantile(counts, _USUAL, method="higher")),
+            languages=list(languages),
+            frequent="".join(sorted(each for each, n in letters.items() if n >= _OFTEN)),
+        )
+        return cls(tokeniser, corpus, readings)
+
+    @cached_property
+    def alphabet(self) -> frozenset[str]:
+        """The characters that the network has learnt to read."""
+        return self.tokeniser.alphabet | set(self.corpus.frequent)
 
     @property
     def space(self) -> zoo.Space:
@@ -69,7 +108,10 @@ class PairPreprocessing(zoo.Preprocessing):
             },
             outputs={"logits": zoo.Tensor((None, len(pieces)), names=pieces)},
             classes=pieces,
-            arrays={"tokens": np.array(self.lengths.mean, np.float32)},
+            arrays={
+                "tokens": np.array(self.corpus.mean, np.float32),
+                "readings": np.array(self.readings),
+            },
         )
 
     def inputs(self, batch: zoo.Batch) -> zoo.Batch:
@@ -86,7 +128,7 @@ class PairPreprocessing(zoo.Preprocessing):
         return padded(self._targets(batch), last=(END,))
 
     def weights(self, batch: zoo.Batch) -> np.ndarray | None:
-        """Return 0 for windows whose translation is not known; see `Translate.windows`."""
+        """Return 0 for windows whose translation is not known; see `zoo_translation.windows`."""
         known = batch.get("known")
         return None if known is None else np.asarray(known, np.float32)
 
@@ -102,13 +144,14 @@ class PairPreprocessing(zoo.Preprocessing):
 
     def save(self, folder: Path) -> None:
         self.tokeniser.save(folder)
-        text = json.dumps(asdict(self.lengths), indent=1)
-        (folder / "lengths.json").write_text(text, encoding="utf-8")
+        known = {"corpus": asdict(self.corpus), "readings": self.readings}
+        text = json.dumps(known, indent=1, ensure_ascii=False)
+        (folder / "pairs.json").write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        lengths = json.loads((folder / "lengths.json").read_text(encoding="utf-8"))
-        return cls(Tokeniser.load(folder), Lengths(**lengths))
+        known = json.loads((folder / "pairs.json").read_text(encoding="utf-8"))
+        return cls(Tokeniser.load(folder), Corpus(**known["corpus"]), known["readings"])
 
 
 def padded(

@@ -106,6 +106,16 @@ class Tokeniser:
         """Names of the pieces, by number."""
         return tuple(self._processor.id_to_piece(list(range(len(self._processor)))))
 
+    @cached_property
+    def alphabet(self) -> frozenset[str]:
+        """The characters that are not spelt in bytes."""
+        names = (
+            name
+            for number, name in enumerate(self.pieces)
+            if not (self._processor.is_byte(number) or self._processor.is_control(number))
+        )
+        return frozenset("".join(names)) - {SPACE}
+
     def encode(self, texts: Iterable[str]) -> list[np.ndarray]:
         """Return the pieces of each text, int32 [pieces], without START and END."""
         encoded = self._processor.encode(list(texts), out_type=int)

@@ -12,7 +12,8 @@ from zoo_translation.tokeniser import END, PAD, START
 Step = Callable[[Any, Any, Any, Any], tuple[Any, Any, Any]]
 """From the last pieces [batch, beams], their place, memory and cache to logits and the next two."""
 
-_NEVER = -1e9  # what no sum of log probabilities reaches
+NEVER = -1e9
+"""What no sum of log probabilities reaches: the score of what is no translation."""
 
 
 class _Beams(NamedTuple):
@@ -23,7 +24,7 @@ class _Beams(NamedTuple):
         pieces: of each, int32 [batch, beams, steps].
         total: log probability of each, float32 [batch, beams], the best first.
         ended: pieces of the best that have ended, int32 [batch, beams, steps].
-        scores: of these, float32 [batch, beams], the best first; `_NEVER` where there is none.
+        scores: of these, float32 [batch, beams], the best first; `NEVER` where there is none.
         done: whether nothing better can follow, bool [batch].
         memory: of `step`, which belongs to no single beam.
         cache: of `step`, tensors [batch, beams, ...] by name.
@@ -68,7 +69,7 @@ def beam_search(
         pieces int32 [batch, beams, steps], PAD from END on, and scores float32 [batch, beams],
         the best first: log probability / ((5 + length) / 6) ** length_penalty
         (arXiv:1609.08144), the length with END. Where fewer have ended there are PAD alone
-        and a score below -1e8.
+        and the score `NEVER`.
     """
 
     def score(total: Any, place: Any) -> Any:
@@ -79,14 +80,15 @@ def beam_search(
         parents, pieces, totals = _candidates(state.total, logits, place + 1 >= limits)
         ends = ops.equal(pieces, END)
         # A sequence ends only if it is among as many best ones as there are beams.
-        ending = ops.logical_and(ends, ops.logical_not(state.done)[:, None])[:, :beams]
-        scores = ops.where(ending, score(totals[:, :beams], place), _NEVER)
+        alive = ops.logical_and(totals > NEVER, ops.logical_not(state.done)[:, None])
+        ending = ops.logical_and(ends, alive)[:, :beams]
+        scores = ops.where(ending, score(totals[:, :beams], place), NEVER)
         scores = ops.concatenate([state.scores, scores], axis=1)
         ended = ops.concatenate([state.ended, _pick(state.pieces, parents[:, :beams])], axis=1)
         scores, order = ops.top_k(scores, beams)
         ended = _pick(ended, order)
 
-        totals, order = ops.top_k(ops.where(ends, _NEVER, totals), beams)
+        totals, order = ops.top_k(ops.where(ends, NEVER, totals), beams)
         parents, last = _pick(parents, order), _pick(pieces, order)
         here = ops.equal(ops.arange(steps), place)
         beats = score(totals[:, 0], place) > scores[:, -1]
@@ -113,7 +115,7 @@ def beam_search(
 def _start(memory: Any, cache: Any, batch: Any, beams: int, steps: Any) -> _Beams:
     """Return one beam of START in each sentence; the others count for nothing."""
     pieces = ops.full((batch, beams, steps), PAD, dtype="int32")
-    never = ops.full((batch, beams), _NEVER, dtype="float32")
+    never = ops.full((batch, beams), NEVER, dtype="float32")
     return _Beams(
         last=ops.full((batch, beams), START, dtype="int32"),
         pieces=pieces,
@@ -147,10 +149,10 @@ def _candidates(total: Any, logits: Any, must_end: Any) -> tuple[Any, Any, Any]:
     each = min(2 * beams + 2, vocabulary)
     values, pieces = ops.top_k(probabilities, each)
     barred = ops.logical_or(ops.equal(pieces, PAD), ops.equal(pieces, START))
-    gains = ops.where(barred, _NEVER, _log(values))
+    gains = ops.where(barred, NEVER, _log(values))
 
     end = ops.pad(_log(probabilities[..., END : END + 1]), ((0, 0), (0, 0), (0, each - 1)))
-    end = ops.where(ops.arange(each) == 0, end, _NEVER)
+    end = ops.where(ops.arange(each) == 0, end, NEVER)
     must_end = must_end[:, None, None]
     pieces, gains = ops.where(must_end, END, pieces), ops.where(must_end, end, gains)
 

@@ -51,14 +51,14 @@ def translator(
 
     def search(source: Any) -> tuple[Any, Any]:
         lengths = ops.sum(ops.cast(source != PAD, "int32"), axis=1)
-        steps = _limit(ops.shape(source)[1], longest)
+        steps = limit(ops.shape(source)[1], longest)
         states = encoder(source, training=False)
         memory, cache = decoder.start(states, source, beams, steps)
         return beam_search(
             decoder.step,
             memory,
             cache,
-            _limit(lengths, longest),
+            limit(lengths, longest),
             beams=beams,
             steps=steps,
             length_penalty=length_penalty,
@@ -93,9 +93,15 @@ def alignments(model: keras.Model, source: np.ndarray, pieces: np.ndarray) -> np
     return ops.convert_to_numpy(decoder.alignments((target, states, source)))[0]
 
 
-def _limit(length: Any, longest: int) -> Any:
-    limit = 2 * length + 10
-    return min(limit, longest) if isinstance(limit, int) else ops.minimum(limit, longest)
+def limit(length: Any, longest: int) -> Any:
+    """Return the most pieces of a translation, END included, for sources of so many tokens.
+
+    Args:
+        length: an int, or a tensor or array of int32.
+        longest: no translation has more.
+    """
+    most = 2 * length + 10
+    return min(most, longest) if isinstance(most, int) else ops.minimum(most, longest)
 
 
 def _compile(search: Callable[[Any], Any], model: keras.Model) -> Callable[[np.ndarray], Any]:

@@ -59,21 +59,22 @@ class EncoderDecoder(zoo.Model):
     dropout: float = zoo.setting(
         0.3, "Share of features left out in training.", minimum=0.0, maximum=0.9
     )
-    twice: bool = zoo.setting(
-        False, "Read each example of training twice; see `task.agreement`. Takes twice as long."
-    )
 
     @abstractmethod
     def stacks(self, pieces: int) -> tuple[keras.Layer, keras.Layer]:
         """Return the layers `encoder` and `decoder` for a number of pieces."""
 
     def build(self, space: zoo.Space) -> keras.Model:
-        """Return a model of `source` and `target`, int32 [batch, S or T], to logits."""
+        """Return a model of `source` and `target`, int32 [batch, S or T], to logits.
+
+        Where the space has `readings`, training gives those of each example, one batch after
+        the other.
+        """
         encoder, decoder = self.stacks(len(space.classes))
         source = keras.Input((None,), dtype="int32", name="source")
         target = keras.Input((None,), dtype="int32", name="target")
         read, written = source, target
-        if self.twice:
+        if int(space.arrays.get("readings", 1)) > 1:
             read, written = Twice(name="twice")(source), Twice(name="twice_target")(target)
         logits = decoder((written, encoder(read), read))
         return keras.Model({"source": source, "target": target}, logits, name="translator")

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from zoo_translation.decoding.search import beam_search
+from zoo_translation.decoding.search import NEVER, beam_search
 from zoo_translation.decoding.translator import alignments, translate, translator
 from zoo_translation.models.attention_gru import AttentionGRU
 from zoo_translation.models.transformer import Transformer
@@ -197,6 +197,17 @@ def test_equal_pieces_are_taken_in_the_order_of_their_numbers() -> None:
 
     assert text(ops.convert_to_numpy(pieces)[0, 0]) == []
     assert float(scores[0, 0]) == pytest.approx(-np.log(6))
+
+
+def test_where_fewer_sequences_end_than_are_followed_the_others_are_none() -> None:
+    def even(pieces: Any, place: Any, memory: Any, cache: Any) -> tuple[Any, Any, Any]:
+        return ops.zeros((1, 3, 4)), memory, cache
+
+    limits = ops.convert_to_tensor([2], "int32")
+
+    _, scores = beam_search(even, {}, {}, limits, beams=3, steps=2, length_penalty=5.0)
+
+    assert (ops.convert_to_numpy(scores)[0] > NEVER).tolist() == [True, True, False]
 
 
 def test_no_translation_is_longer_than_allowed(networks: dict[str, keras.Model]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +238,8 @@ def test_trains_and_translates_on_jax() -> None:
 
 
 def test_examples_are_read_twice_in_training_alone() -> None:
-    model = Transformer(twice=True, dropout=0.5).build(space())
+    twice = replace(space(), arrays={"readings": np.array(2)})
+    model = Transformer(dropout=0.5).build(twice)
     inputs, _ = pairs(rows=3)
 
     read = model(inputs, training=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,11 +52,13 @@ def test_space_says_how_long_a_target_is(
     tokens = np.count_nonzero(preprocessing.targets(pairs), axis=1)
     assert float(space.arrays["tokens"]) == np.float32(tokens.mean())
     assert space.classes == preprocessing.tokeniser.pieces
-    assert preprocessing.lengths.target == tokens.max()
 
 
 def test_it_is_the_same_after_it_was_saved(
     preprocessing: PairPreprocessing, tmp_path: Path
 ) -> None:
-    preprocessing.save(tmp_path)
-    assert PairPreprocessing.load(tmp_path) == preprocessing
+    given = replace(
+        preprocessing, readings=2, corpus=replace(preprocessing.corpus, languages=["en", "de"])
+    )
+    given.save(tmp_path)
+    assert PairPreprocessing.load(tmp_path) == given

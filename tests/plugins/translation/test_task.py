@@ -23,7 +23,8 @@ def _outputs(preprocessing: PairPreprocessing, texts: list[list[str]]) -> zoo.Ba
     flat = padded([pieces for each in texts for pieces in encode(each)])
     pieces = flat.reshape(len(texts), len(texts[0]), -1)
     scores = np.tile(-np.arange(1.0, len(texts[0]) + 1, dtype=np.float32), (len(texts), 1))
-    return TASK.reduce({"pieces": pieces, "scores": scores}, preprocessing)
+    ended = np.zeros(len(texts), bool)
+    return TASK.reduce({"pieces": pieces, "scores": scores, "ended": ended}, preprocessing)
 
 
 def _examples(sources: list[str]) -> zoo.Columns:
@@ -71,23 +72,27 @@ def test_blank_lines_stay_blank_and_lines_keep_their_order(
     assert text == "Hund\n\nKa tze\n\nBaum\n"
 
 
-def test_over_long_sources_are_translated_in_parts(preprocessing: PairPreprocessing) -> None:
-    task = replace(TASK, longest=10)
-    long = "big dog runs. small cat sleeps. red house. blue tree."
-    windows = zoo.all_rows(task.windows(_examples(["cat", long]), preprocessing))
-    count = len(windows["source"])
-    assert count > 2
-    texts = [["Katze", "x"], *([f"Teil {n}.", "y"] for n in range(1, count))]
-    batch, found = _predictions(preprocessing, ["cat", long], texts, task)
-    assert found["text"][1] == " ".join(f"Teil {n}." for n in range(1, count))
-    assert [each.get("parts") for each in task.records(batch, found)] == [None, count - 1]
+def test_each_sentence_of_a_text_is_translated(preprocessing: PairPreprocessing) -> None:
+    sources = ["cat", "big dog runs. small cat sleeps. red house."]
+    texts = [["Katze", "x"], *([f"Teil {n}.", "y"] for n in range(3))]
+    batch, found = _predictions(preprocessing, sources, texts)
+    first, second = TASK.records(batch, found)
+    assert second["translation"] == "Teil 0. Teil 1. Teil 2."
+    assert (first.get("parts"), second["parts"]) == (None, 3)
+    assert (len(first["alternatives"]), second["alternatives"]) == (1, [])
 
 
-def test_sources_as_long_as_those_of_training_stay_whole(
-    preprocessing: PairPreprocessing, pairs: zoo.Batch
-) -> None:
-    examples = zoo.Columns(pairs)
-    assert TASK.windows(examples, preprocessing) is examples
+def test_emoji_are_carried_over(preprocessing: PairPreprocessing) -> None:
+    batch, found = _predictions(preprocessing, ["cat 😀.", "😀"], [["Katze.", "x"], ["Baum", "y"]])
+    first, second = TASK.records(batch, found)
+    assert (first["translation"], first["carried"]) == ("Katze 😀.", ["😀"])
+    assert (second["translation"], second["carried"]) == ("😀", ["😀"])
+    assert "carried" not in next(TASK.records(*_predictions(preprocessing, ["cat"], [["Katze"]])))
+
+
+def test_more_alternatives_than_beams_are_refused() -> None:
+    with pytest.raises(zoo.ConfigError, match=r"task\.alternatives is 5, but task\.beams is 5"):
+        Translate(alternatives=5)
 
 
 @pytest.fixture
@@ -99,12 +104,30 @@ def test_a_network_translates_each_sentence_of_a_batch(
     network: Any, preprocessing: PairPreprocessing, pairs: zoo.Batch
 ) -> None:
     some = {name: column[:3] for name, column in pairs.items()}
-    predict = replace(TASK, beams=2).predictor(network, preprocessing)
+    predict = replace(TASK, beams=3).predictor(network, preprocessing)
     outputs = TASK.reduce(predict(preprocessing.inputs(some)), preprocessing)
     found = TASK.decode(TASK.restore(outputs, some, some, preprocessing), {})
     assert len(found["text"]) == 3
     assert all(isinstance(text, str) for text in found["text"])
     assert np.isfinite(found["score"]).all()
+
+
+def test_a_translation_that_never_ends_is_ended_and_says_so(
+    network: Any, preprocessing: PairPreprocessing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def translator(*_: Any, **__: Any) -> Any:
+        def translate(source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            most = 2 * np.count_nonzero(source, axis=1) + 10
+            pieces = np.arange(most.max()) < most[:, None] - [[1], [2]]
+            return 300 * pieces[:, None].astype(np.int32), np.zeros((2, 1), np.float32)
+
+        return translate
+
+    monkeypatch.setattr("zoo_translation.task.translator", translator)
+    batch = zoo.all_rows(_examples(["red dog", "cat"]))
+    outputs = TASK.predictor(network, preprocessing)(preprocessing.inputs(batch))
+    found = TASK.restore(TASK.reduce(outputs, preprocessing), batch, batch, preprocessing)
+    assert [each.get("ended") for each in TASK.records(batch, found)] == [True, None]
 
 
 def test_an_explanation_says_what_each_piece_looks_at(
@@ -124,6 +147,6 @@ def test_the_loss_counts_tokens_and_not_padding(
     targets = preprocessing.targets(pairs)[:2]
     logits = np.zeros((*targets.shape, len(preprocessing.space.classes)), np.float32)
     loss = TASK.loss(preprocessing.space)
-    tokens = np.count_nonzero(targets, axis=1).mean() / preprocessing.lengths.mean
+    tokens = np.count_nonzero(targets, axis=1).mean() / preprocessing.corpus.mean
     expected = tokens * np.log(logits.shape[-1])
     np.testing.assert_allclose(float(loss(targets, logits)), expected, rtol=1e-5)
