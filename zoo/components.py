@@ -397,11 +397,14 @@ class Task(Component, ABC):
         monitor: the metric that chooses the best weights and heads every table.
         preprocessing: the class that :meth:`prepare` returns an instance of.
         notice: a statement that every card and report must carry, if any.
+        plain_text: what of a record is plain text, such as `translation`, if predictions are;
+            then `predict` writes them as lines of text too.
     """
 
     monitor: ClassVar[str]
     preprocessing: ClassVar[type[Preprocessing]]
     notice: ClassVar[str] = ""
+    plain_text: ClassVar[str] = ""
 
     @abstractmethod
     def prepare(self, train: Examples, info: DatasetInfo) -> Preprocessing:

@@ -6,7 +6,6 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import keras
@@ -43,6 +42,7 @@ class Translate(zoo.Task):
 
     monitor: ClassVar[str] = "bleu"
     preprocessing: ClassVar[type[zoo.Preprocessing]] = PairPreprocessing
+    plain_text: ClassVar[str] = "translation"
 
     pieces: int = zoo.setting(
         8_000, "Pieces of the tokeniser of both languages; short texts have fewer.", minimum=300
@@ -250,17 +250,6 @@ class Translate(zoo.Task):
             if "alignment" in predictions:
                 record["alignment"] = predictions["alignment"][row]
             yield record
-
-    def files(
-        self,
-        batch: zoo.Batch,
-        predictions: zoo.Batch,
-        folder: Path,
-        preprocessing: zoo.Preprocessing,
-    ) -> None:
-        """Write `translations.txt`: a line for each example, in order, blank where it is blank."""
-        lines = (" ".join(text.splitlines()) + "\n" for text in predictions["text"])
-        (folder / "translations.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 class _Translation(NamedTuple):

@@ -10,11 +10,12 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import toy
 
 import zoo
 from zoo.cli import main
@@ -416,6 +417,28 @@ def test_predict_writes_a_folder(toy_run: zoo.Run, points: Path, capsys: Capture
     assert {path.name for path in target.iterdir()} == names
     assert main(arguments) == ExitCode.USAGE
     assert "not empty" in capsys.readouterr().err
+
+
+def test_predict_writes_plain_text_of_a_task_that_has_it(
+    toy_run: zoo.Run, points: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def records(task: object, batch: zoo.Batch, predictions: zoo.Batch) -> Iterator[Any]:
+        yield from ({"said": f"point\n{row}"} for row in range(len(batch["point"])))
+
+    target = points.with_name("said.de")
+    arguments = ["predict", str(toy_run.path), str(points)]
+    for further, message in (["--text"], "are no text"), (["-o", str(target)], "as .de"):
+        assert main([*arguments, *further]) == ExitCode.USAGE
+        assert message in capsys.readouterr().err
+    monkeypatch.setattr(toy.Classify, "plain_text", "said")
+    monkeypatch.setattr(toy.Classify, "records", records)
+    assert main([*arguments, "--text"]) == ExitCode.OK
+    lines = capsys.readouterr().out
+    assert lines == "".join(f"point {row}\n" for row in range(16))
+    assert main([*arguments, "-o", str(target)]) == ExitCode.OK
+    assert target.read_text() == lines
+    assert main([*arguments, "-o", str(target.with_suffix(""))]) == ExitCode.OK
+    assert (target.with_suffix("") / "predictions.txt").read_text() == lines
 
 
 def test_the_settings_of_the_dataset_can_be_changed(

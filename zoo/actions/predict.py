@@ -13,7 +13,7 @@ from typing import Any
 from zoo import bundle as bundles
 from zoo.bundle import Bundle
 from zoo.cluster import detect, joined
-from zoo.components import Batch, Finding
+from zoo.components import Batch, Finding, Task
 from zoo.data.examples import Columns, all_rows
 from zoo.errors import ConfigError, DataError
 from zoo.settings import cache_folder
@@ -21,7 +21,7 @@ from zoo.storage import jsonable, publish_folder, write_text
 
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 SUFFIXES = (".jsonl", ".json", ".csv")
-"""The formats in which predictions are written as one file."""
+"""The formats in which all predictions are written as one file."""
 
 
 @dataclass(frozen=True)
@@ -45,40 +45,60 @@ class Predictions:
     def write(self, path: Path | str) -> Path:
         """Write the records as a `.jsonl`, `.json` or `.csv` file, or all as a folder.
 
+        Of a task that predicts text, such as translation, a file of another suffix has a line
+        of plain text for each example, in order.
+
         A path without a suffix, or of an empty folder, becomes a folder that appears when
         it is whole: `predictions.jsonl`, `findings.jsonl` with a line for each thing that
-        could not be read, and what the task adds, such as the field's own formats.
+        could not be read, `predictions.txt` if they are text, and what the task adds, such as
+        the field's own formats.
 
         Returns:
             the path.
 
         Raises:
-            ConfigError: the suffix is another one, or the folder is not empty.
+            ConfigError: the suffix is another one, and predictions are no text; or the folder
+                is not empty.
             StorageError: it cannot be written.
         """
         path = Path(path)
-        check_target(path)
+        check_target(path, self.bundle.task)
         if is_folder(path):
             with publish_folder(path.resolve()) as folder:
                 self._fill(folder)
             return path
         writers = {".jsonl": self._lines, ".json": self._json, ".csv": self._csv}
-        write_text(path, writers[path.suffix]())
+        write_text(path, writers.get(path.suffix, self._text)())
         return path
 
     def lines(self) -> Iterator[str]:
         """Yield each record as a line of JSON."""
         return _json_lines(self.records)
 
+    def texts(self) -> Iterator[str]:
+        """Yield each prediction as a line of plain text; see `Task.plain_text`.
+
+        Raises:
+            ConfigError: predictions are no text.
+        """
+        name = self.bundle.task.plain_text
+        check_text(self.bundle.task)
+        return (" ".join(str(record[name]).splitlines()) for record in self.records)
+
     def _fill(self, folder: Path) -> None:
         bundle = self.bundle
         bundle.task.files(self.examples, self.columns, folder, bundle.preprocessing)
         findings = _json_lines(asdict(finding) for finding in self.findings)
         write_text(folder / "predictions.jsonl", self._lines())
+        if bundle.task.plain_text:
+            write_text(folder / "predictions.txt", self._text())
         write_text(folder / "findings.jsonl", "".join(f"{line}\n" for line in findings))
 
     def _lines(self) -> str:
         return "".join(f"{line}\n" for line in self.lines())
+
+    def _text(self) -> str:
+        return "".join(f"{line}\n" for line in self.texts())
 
     def _json(self) -> str:
         return json.dumps(self.records, ensure_ascii=False, indent=1)
@@ -97,8 +117,8 @@ def is_folder(path: Path) -> bool:
     return path.is_dir() or not path.suffix
 
 
-def check_target(path: Path) -> None:
-    """Raise `ConfigError` unless predictions can be written under this name."""
+def check_target(path: Path, task: Task) -> None:
+    """Raise `ConfigError` unless a task's predictions can be written under this name."""
     if is_folder(path):
         if path.is_file():
             raise ConfigError(
@@ -110,10 +130,19 @@ def check_target(path: Path) -> None:
                 f"Cannot write predictions to the folder {path}: it is not empty.",
                 hint="Choose a new folder, or empty this one first.",
             )
-    elif path.suffix not in SUFFIXES:
+    elif path.suffix not in SUFFIXES and not task.plain_text:
         raise ConfigError(
             f"Cannot write predictions as {path.suffix}.",
             hint=f"Name a file with one of {', '.join(SUFFIXES)}, or a folder without a suffix.",
+        )
+
+
+def check_text(task: Task) -> None:
+    """Raise `ConfigError` unless a task's predictions are text."""
+    if not task.plain_text:
+        raise ConfigError(
+            "The predictions of this model are no text.",
+            hint="Leave --text out: each is then a line of JSON.",
         )
 
 

@@ -36,6 +36,7 @@ class Transcribe(Varied, zoo.Task):
 
     monitor: ClassVar[str] = "wer"
     preprocessing: ClassVar[type[zoo.Preprocessing]] = TranscriptPreprocessing
+    plain_text: ClassVar[str] = "text"
 
     unit: Units = zoo.setting("characters", "What the network writes: characters or whole words.")
     lower_case: bool = zoo.setting(True, "Learn and measure text in lower case.")

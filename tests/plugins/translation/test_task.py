@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,15 +60,14 @@ def test_translations_come_with_their_alternatives(preprocessing: PairPreprocess
 
 
 def test_blank_lines_stay_blank_and_lines_keep_their_order(
-    preprocessing: PairPreprocessing, tmp_path: Path
+    preprocessing: PairPreprocessing,
 ) -> None:
     sources = ["dog", "", "cat", "   ", "tree"]
     batch, found = _predictions(
-        preprocessing, sources, [[t] for t in ["Hund", "groß", "Ka\ntze", "Haus", "Baum"]]
+        preprocessing, sources, [[t] for t in ["Hund", "groß", "Katze", "Haus", "Baum"]]
     )
-    TASK.files(batch, found, tmp_path, preprocessing)
-    text = (tmp_path / "translations.txt").read_text(encoding="utf-8")
-    assert text == "Hund\n\nKa tze\n\nBaum\n"
+    lines = [each[TASK.plain_text] for each in TASK.records(batch, found)]
+    assert lines == ["Hund", "", "Katze", "", "Baum"]
 
 
 def test_each_sentence_of_a_text_is_translated(preprocessing: PairPreprocessing) -> None:

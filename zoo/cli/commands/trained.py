@@ -57,18 +57,24 @@ def register(commands: Commands) -> None:
             "zoo predict runs/fraud-finetune-20260101-120000 today.parquet --out alerts.csv",
             "zoo predict bundle today.parquet --explain | head -3",
             "zoo predict bundle pictures/ -o found --set task.tile=640",
+            "zoo predict bundle letters.en -o letters.de",
         ],
         details="One JSON object a line on standard output, unless --out says where to write. A\n"
         "folder also gets the formats of the field, such as drawn pictures. What cannot be\n"
-        "read is named on standard error, with the cause.",
+        "read is named on standard error, with the cause. Models that write text, such as\n"
+        "translators, write it alone into files of other suffixes, and with --text.",
     )
     _add_trained(predict)
     predict.add_argument("data", metavar="DATA", help="file, folder or glob to predict on")
-    predict.add_argument(
+    output = predict.add_mutually_exclusive_group()
+    output.add_argument(
         "-o",
         "--out",
         metavar="PATH",
         help="a .jsonl, .json or .csv file to write, or a new folder",
+    )
+    output.add_argument(
+        "--text", action="store_true", help="of models that write text, print that alone"
     )
     predict.add_argument("--explain", action="store_true", help="add why, where the task can say")
     add_set(predict, "a setting of the dataset or the task, such as data.time=TX_DATETIME")
@@ -114,10 +120,13 @@ def _predict(arguments: argparse.Namespace, out: Output) -> None:
     out.mute_unless_chief()
     settings = trained_settings(arguments.settings)
     load_tensorflow()
-    from zoo.actions.predict import check_target, is_folder
+    from zoo.actions.predict import check_target, check_text, is_folder
+    from zoo.bundle import task_of
 
     if arguments.out:
-        check_target(Path(arguments.out))
+        check_target(Path(arguments.out), task_of(arguments.path))
+    elif arguments.text:
+        check_text(task_of(arguments.path))
     found = api.predict(
         arguments.path, arguments.data, settings=settings, explain=arguments.explain
     )
@@ -127,7 +136,8 @@ def _predict(arguments: argparse.Namespace, out: Output) -> None:
         out.warn(_line(finding))
     value: dict[str, Any] = {"findings": [asdict(finding) for finding in found.findings]}
     if not arguments.out:
-        out.data({"predictions": found.records, **value}, "\n".join(found.lines()))
+        lines = found.texts() if arguments.text else found.lines()
+        out.data({"predictions": found.records, **value}, "\n".join(lines))
         return
     path = found.write(Path(arguments.out))
     kind = "folder" if is_folder(path) else "file"

@@ -336,6 +336,11 @@ def writes_records(trial: Trial) -> None:
         f"`records` yields {len(records)} records for {length(trial.truth)} examples, expected one "
         "for each.",
     )
+    name = trial.recipe.task.plain_text
+    require(
+        not name or all(isinstance(record.get(name), str) for record in records),
+        f"`plain_text` of the task is {name!r}, but not every record has such a text.",
+    )
     for record in records:
         try:
             json.dumps(jsonable(record))
