@@ -24,7 +24,8 @@ SETTINGS = {
     "task.cards_a_day": 100,
 }
 
-if __name__ == "__main__":
+
+def main() -> None:
     for finding in zoo.check_data("fraud", data=DATA, settings=SETTINGS):
         print(f"{finding.level}: {finding.message} {finding.where}")
 
@@ -35,3 +36,10 @@ if __name__ == "__main__":
         print(f"{system['name']}: {score['value']:.3f} ({score['low']:.3f} to {score['high']:.3f})")
     print(f"Report: {run.report}")
     print(f"Model:  zoo.load({str(run.bundle)!r})")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except zoo.ZooError as error:
+        sys.exit(f"error: {error}")

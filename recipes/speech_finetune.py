@@ -30,7 +30,8 @@ SETTINGS = {
     "task.noise": 0.7,
 }
 
-if __name__ == "__main__":
+
+def main() -> None:
     for finding in zoo.check_data(RECIPE, data=DATA, settings=SETTINGS):
         print(f"{finding.level}: {finding.message} {finding.where}")
 
@@ -43,3 +44,10 @@ if __name__ == "__main__":
             print(f"{system['name']}: {name} {score['value']:.3f} {interval}")
     print(f"Report: {run.report}")
     print(f"Model:  zoo.load({str(run.bundle)!r})")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except zoo.ZooError as error:
+        sys.exit(f"error: {error}")

@@ -23,7 +23,8 @@ SETTINGS = {
     # "data.group": r"^[^_]+",
 }
 
-if __name__ == "__main__":
+
+def main() -> None:
     for finding in zoo.check_data("vision", data=DATA, settings=SETTINGS):
         print(f"{finding.level}: {finding.message} {finding.where}")
 
@@ -36,3 +37,10 @@ if __name__ == "__main__":
             print(f"{system['name']}: {name} {score['value']:.3f} {interval}")
     print(f"Report: {run.report}")
     print(f"Model:  zoo.load({str(run.bundle)!r})")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except zoo.ZooError as error:
+        sys.exit(f"error: {error}")

@@ -81,3 +81,19 @@ def test_script_trains_and_says_where_the_report_is(
     (report,) = tmp_path.glob("runs/*/report.html")
     assert str(report.relative_to(tmp_path)) in printed
     assert BASELINES[script.stem] in printed
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_mistake_is_told_without_a_traceback(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(script), str(tmp_path / "absent"), "en", "de"])
+    with pytest.raises(SystemExit, match=r"error: .*absent"):
+        runpy.run_path(str(script), run_name="__main__")
+
+
+def test_the_script_of_translation_asks_for_the_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    (script,) = (each for each in SCRIPTS if each.stem == "translation_finetune")
+    monkeypatch.setattr(sys, "argv", [str(script), "texts"])
+    with pytest.raises(SystemExit, match="which language"):
+        runpy.run_path(str(script), run_name="__main__")
