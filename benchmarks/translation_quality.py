@@ -6,19 +6,19 @@
 
 FOLDER is as for `zoo train translation --data`; Multi30k from English to German is meant, with
 its official test sets. What each command measures, and how, stands at its function:
-:func:`quality`, :func:`transfer`, :func:`exact`. `quality` needs sacremoses.
+:func:`quality`, :func:`transfer`, :func:`exact`.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from sacrebleu.metrics import BLEU
+from sacremoses import MosesPunctNormalizer, MosesTokenizer
 from translation import add_settings, settings_of
 
 import zoo
@@ -35,8 +35,7 @@ PLAIN = {"evaluation.baselines": False, "evaluation.samples": 0}
 def main() -> None:
     arguments = parse_arguments()
     commands = {"quality": quality, "transfer": transfer, "exact": exact}
-    with runs_folder(arguments.runs) as runs:
-        commands[arguments.command](arguments, runs)
+    commands[arguments.command](arguments)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -54,7 +53,7 @@ def parse_arguments() -> argparse.Namespace:
     share = commands.add_parser("exact", help="generated sentences that come out exactly")
     for each in (bleu, direction, share):
         add_settings(each)
-        each.add_argument("--runs", default="", help="folder that keeps the runs")
+        each.add_argument("--runs", default="runs", help="folder of the runs (%(default)s)")
     for each in (bleu, direction):
         each.add_argument("--data", required=True, help="folder of aligned text files")
     for each in (direction, share):
@@ -62,19 +61,10 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@contextlib.contextmanager
-def runs_folder(kept: str) -> Iterator[str]:
-    if kept:
-        yield kept
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield folder
-
-
 # Quality
 
 
-def quality(arguments: argparse.Namespace, runs: str) -> None:
+def quality(arguments: argparse.Namespace) -> None:
     """Print BLEU of a run, or of a new one, on the official test sets.
 
     Beside sacreBLEU of the text stands what papers on Multi30k state: of text in lower case,
@@ -85,7 +75,7 @@ def quality(arguments: argparse.Namespace, runs: str) -> None:
     run = (
         zoo.Run(arguments.run)
         if arguments.run
-        else zoo.train("translation", data=arguments.data, settings=settings, runs=runs)
+        else zoo.train("translation", data=arguments.data, settings=settings, runs=arguments.runs)
     )
     seconds = run.about["seconds"]["training"]
     print(f"{run.about['parameters']:,} parameters, {seconds:,.0f} seconds of training")
@@ -106,8 +96,6 @@ def quality(arguments: argparse.Namespace, runs: str) -> None:
 
 def published_bleu(texts: Sequence[str], truth: Sequence[str], language: str) -> float:
     """Return BLEU of text in lower case, cut into words by Moses."""
-    from sacremoses import MosesPunctNormalizer, MosesTokenizer
-
     normaliser, tokeniser = MosesPunctNormalizer(language), MosesTokenizer(language)
 
     def words(text: str) -> str:
@@ -120,7 +108,7 @@ def published_bleu(texts: Sequence[str], truth: Sequence[str], language: str) ->
 # Transfer
 
 
-def transfer(arguments: argparse.Namespace, runs: str) -> None:
+def transfer(arguments: argparse.Namespace) -> None:
     """Print BLEU from 5 % of the pairs in the other direction, from scratch and from a run.
 
     The source translates the languages of the data as they are named; the target translates
@@ -141,14 +129,18 @@ def transfer(arguments: argparse.Namespace, runs: str) -> None:
         if not start:
             rest = write_pairs(data, ~few, Path(folder) / "rest")
             own = [*settings, *from_options(arguments.source_set)]
-            source = zoo.train("translation", data=str(rest), settings=own, runs=runs)
+            source = zoo.train("translation", data=str(rest), settings=own, runs=arguments.runs)
             start, seen = str(source.path), "a run that saw none of these pairs"
             print(f"source: {metric(source, 'bleu'):.2f} BLEU", flush=True)
         for seed in range(arguments.seed, arguments.seed + arguments.seeds):
             settings = settings_of(arguments, **PLAIN, **back, seed=seed)
             for name, weights in zip(values, ("", start), strict=True):
                 run = zoo.train(
-                    "translation", data=str(small), settings=settings, weights=weights, runs=runs
+                    "translation",
+                    data=str(small),
+                    settings=settings,
+                    weights=weights,
+                    runs=arguments.runs,
                 )
                 values[name].append(metric(run, "bleu"))
                 print(f"seed {seed}, {name}: {values[name][-1]:.2f} BLEU", flush=True)
@@ -176,7 +168,7 @@ def write_pairs(data: zoo.Data, chosen: np.ndarray, folder: Path) -> Path:
 # Exact
 
 
-def exact(arguments: argparse.Namespace, runs: str) -> None:
+def exact(arguments: argparse.Namespace) -> None:
     """Print the share of generated test sentences that are translated exactly."""
     values = []
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
@@ -184,7 +176,7 @@ def exact(arguments: argparse.Namespace, runs: str) -> None:
             *from_settings({**PLAIN, "seed": seed}, "benchmark"),
             *from_options(arguments.set),
         ]
-        run = zoo.train("translation", settings=settings, runs=runs)
+        run = zoo.train("translation", settings=settings, runs=arguments.runs)
         values.append(100 * metric(run, "exact_match"))
         seconds = run.about["seconds"]["training"]
         print(f"seed {seed}: {values[-1]:.2f} % exact, {seconds:,.0f} s of training", flush=True)
