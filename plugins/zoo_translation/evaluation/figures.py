@@ -17,10 +17,12 @@ _GROUPS = 6
 _FEWEST = 10
 """Sentences in such a group."""
 _ALIGNMENTS = 4
-_READABLE = 24
+_READABLE = 40
 """Pieces of a side whose alignment can still be read."""
-_LETTERS = range(12, 61)
-"""Length of a text, in characters, that may well have so many pieces and not just one."""
+_LETTERS = 12
+"""Characters of a text that may well have several pieces and not just one."""
+_SHORT = 60
+"""Characters of a text whose alignment is easy to read."""
 
 
 class Alignment(TypedDict):
@@ -129,25 +131,27 @@ def quality_by_length(
 
 
 def readable_rows(truth: zoo.Batch, predictions: zoo.Batch) -> list[int]:
-    """Return rows, at even distances, whose alignment can probably be read in a figure.
+    """Return rows whose alignment can probably be read in a figure: at even distances, of short
+    texts or, where there are none, of the shortest.
 
     They are twice as many as are drawn, as some turn out to have too many pieces.
     """
-    columns = zip(truth["source"], predictions["text"], predictions["parts"], strict=True)
-    rows = [
-        row
-        for row, (source, text, parts) in enumerate(columns)
-        if len(source) in _LETTERS and len(text) in _LETTERS and parts == 1
-    ]
-    return rows[:: max(1, len(rows) // (2 * _ALIGNMENTS))][: 2 * _ALIGNMENTS]
+    columns = (truth["source"], *(predictions[name] for name in ("text", "parts", "carried")))
+    lengths = {
+        row: max(len(source), len(text))
+        for row, (source, text, parts, carried) in enumerate(zip(*columns, strict=True))
+        if min(len(source), len(text)) >= _LETTERS and parts == 1 and not carried
+    }
+    count = 2 * _ALIGNMENTS
+    longest = max([_SHORT, *sorted(lengths.values())[:count]])
+    rows = [row for row, length in lengths.items() if length <= longest]
+    return rows[:: max(1, len(rows) // count)][:count]
 
 
 def alignment_figures(predictions: zoo.Batch) -> list[zoo.Figure]:
     """Draw what some translations look at in their sources, where it is known."""
     known = [each for each in predictions.get("alignment", ()) if each is not None]
-    readable = [
-        each for each in known if max(len(each["source"]), len(each["translation"])) <= _READABLE
-    ]
+    readable = [each for each in known if _size(each) <= _READABLE]
     return [
         zoo.charts.heat_map(
             f"Alignment {number}",
@@ -160,8 +164,13 @@ def alignment_figures(predictions: zoo.Batch) -> list[zoo.Figure]:
             texts=[[""] * len(each["source"])] * len(each["translation"]),
             limits=(0.0, 1.0),
         )
-        for number, each in enumerate(readable[:_ALIGNMENTS], start=1)
+        for number, each in enumerate(sorted(readable, key=_size)[:_ALIGNMENTS], start=1)
     ]
+
+
+def _size(alignment: Alignment) -> int:
+    """Return the pieces of the longer side."""
+    return max(len(alignment["source"]), len(alignment["translation"]))
 
 
 def _sentences(

@@ -49,12 +49,22 @@ def test_sentences_that_can_be_read_are_aligned(pairs: zoo.Batch) -> None:
     texts, parts = pairs["target"].copy(), np.ones(200, np.int64)
     texts[::2] = zoo.object_column("Hund " * 40 for _ in range(100))
     parts[1::4] = 2
-    rows = figures.readable_rows(pairs, {"text": texts, "parts": parts})
+    carried = zoo.object_column([] for _ in texts)
+    rows = figures.readable_rows(pairs, {"text": texts, "parts": parts, "carried": carried})
     assert 4 <= len(rows) <= 8
     assert rows[-1] - rows[0] > 100
     assert all(row % 4 == 3 and len(pairs["source"][row]) >= 12 for row in rows)
     texts[:] = ""
-    assert not figures.readable_rows(pairs, {"text": texts, "parts": parts})
+    assert not figures.readable_rows(pairs, {"text": texts, "parts": parts, "carried": carried})
+
+
+def test_of_long_sentences_alone_the_shortest_are_aligned() -> None:
+    texts = zoo.object_column("x" * (100 + row % 50) for row in range(200))
+    parts, carried = np.ones(200, np.int64), zoo.object_column([] for _ in texts)
+    given = {"text": texts, "parts": parts, "carried": carried}
+    rows = figures.readable_rows({"source": texts}, given)
+    assert len(rows) == 8
+    assert max(len(texts[row]) for row in rows) <= 102
 
 
 def test_a_single_sentence_is_enough() -> None:
