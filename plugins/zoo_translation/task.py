@@ -110,11 +110,12 @@ class Translate(zoo.Task):
                 f"task.longest is {self.longest}, and no training pair has a source so short.",
                 hint=f"Half of them have up to {np.median(lengths):.0f} tokens; 0 trains on all.",
             )
-        _log.warning(
-            f"{len(rows):,} of {len(lengths):,} training pairs do not train, as their sources "
-            f"have more than task.longest = {self.longest} tokens, up to {lengths.max()}. Raise "
-            "it, or cut their texts into sentences."
-        )
+        if len(rows):
+            _log.warning(
+                f"{len(rows):,} of {len(lengths):,} training pairs do not train, as their sources "
+                f"have more than task.longest = {self.longest} tokens, up to {lengths.max()}. "
+                "Raise it, or cut their texts into sentences."
+            )
 
     def loss(self, space: zoo.Space) -> keras.losses.Loss:
         tokens = float(space.arrays["tokens"])
