@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 
 import sentencex
 
@@ -30,8 +31,12 @@ def sentences(text: str, language: str = "") -> list[str]:
         text: any.
         language: its code, such as `de` or `pt-BR`; English rules are for those not known.
     """
+    code = re.split("[-_]", language)[0].lower() or "en"
+    # It stops at some spaces that are not ASCII.
+    lengths = map(len, sentencex.segment(code, re.sub(r"\s", " ", text)))
+    ends = list(accumulate(lengths, initial=0))
     found: list[str] = []
-    for each in sentencex.segment(re.split("[-_]", language)[0].lower() or "en", text):
+    for each in (text[start:end] for start, end in pairwise(ends)):
         if found and not (_WORD.search(each) and _WORD.search(found[-1])):
             found[-1] += each
         else:

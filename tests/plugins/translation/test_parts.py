@@ -43,7 +43,7 @@ def test_a_long_sentence_is_cut_at_clauses_and_then_at_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x" * 95, "今日は晴れです。" * 9, "a b  c\n" * 20, "  lead. tail  "]
+    "text", ["x" * 95, "今日は晴れです。" * 9, "a b  c\n" * 20, "  lead. tail  ", "B\u00a0.\u2028C"]
 )
 def test_no_letter_is_lost(text: str) -> None:
     parts = cut(text, _at_most(10))
