@@ -413,6 +413,27 @@ def test_weights_decay_but_biases_do_not() -> None:
     assert bias.item() == 1.0
 
 
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_averaged_weights_of_a_short_stage_have_left_the_beginning(accumulate: int) -> None:
+    weight = keras.Variable(np.zeros((1, 1), np.float32))
+    config = TrainConfig(
+        optimizer="sgd",
+        momentum=0.0,
+        schedule="constant",
+        warmup=0.0,
+        learning_rate=1.0,
+        ema=0.999,
+        accumulate=accumulate,
+    )
+    optimizer = build_optimizer(
+        config, Stage(), [weight], steps=100, scale=1.0, rates={}, adapt=lambda base: base
+    )
+    for _ in range(100 * accumulate):
+        optimizer.apply([np.ones((1, 1), np.float32)], [weight])
+    optimizer.finalize_variable_values([weight])
+    assert -100 < weight.numpy() < -85
+
+
 def test_two_replicas_learn_what_one_learns(tmp_path: Path) -> None:
     """Two logical CPU devices have to be made before TensorFlow starts, so in a process."""
     mirrored = {"strategy.kind": "mirrored", "strategy.devices": 2, **_REPLICAS}
