@@ -154,8 +154,10 @@ def _metrics(run: zoo.Run) -> list[dict[str, object]]:
     return [{k: v for k, v in event.items() if k not in times} for event in events]
 
 
-@pytest.mark.parametrize("keep", ["best", "last"])
-@pytest.mark.parametrize("place", [(0, 1), (0, 26), (1, 7), (1, 52)])
+@pytest.mark.parametrize(
+    ("place", "keep"),
+    [((0, 1), "best"), ((0, 26), "last"), ((1, 7), "best"), ((1, 7), "last"), ((1, 52), "best")],
+)
 def test_interrupted_run_writes_a_checkpoint_and_resumes_exactly(
     tmp_path: Path, place: tuple[int, int], keep: str, undisturbed: Callable[[str], zoo.Run]
 ) -> None:
