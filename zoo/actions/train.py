@@ -17,6 +17,7 @@ import numpy as np
 
 from zoo import bundle as bundles
 from zoo.actions import together
+from zoo.actions.loading import load_data
 from zoo.actions.measure import measure_bundle, store
 from zoo.bundle import Bundle
 from zoo.cluster import current, detect, joined
@@ -31,7 +32,6 @@ from zoo.presets import preset
 from zoo.recipe import Recipe, resolve_recipe
 from zoo.registry import Registry, registry
 from zoo.runs import Run, lock
-from zoo.settings import cache_folder
 from zoo.storage import remove_leftovers, write_text
 from zoo.training.checkpoints import Checkpoint, Checkpoints
 from zoo.training.listeners import Listener
@@ -155,13 +155,7 @@ def _seed_row(run: Run, seed: int) -> dict[str, Any]:
 
 def _load(recipe: Recipe, run: Run) -> Data:
     began = time.monotonic()
-    data = recipe.dataset.load(seed=recipe.seed, cache=cache_folder())
-    errors = [finding for finding in data.findings if finding.level == "error"]
-    if errors:
-        raise DataError(
-            "\n".join(f"{each.where}: {each.message}" for each in errors[:10]),
-            hint="`zoo check-data` lists everything that is wrong.",
-        )
+    data = load_data(recipe)
     previous = run.path / "data.json"
     if previous.exists() and run.read("data.json")["fingerprint"] != data.info.fingerprint:
         raise DataError(

@@ -82,13 +82,8 @@ class GeneratedSpeech(Dataset):
         """See :meth:`zoo.Dataset.load`.
 
         Raises:
-            ConfigError: files are given, or words that the voices cannot say.
+            ConfigError: there are words that the voices cannot say.
         """
-        if self.path:
-            raise ConfigError(
-                f"--data {self.path} is given, and {self.title} are made, not read.",
-                hint="Leave out --data, or train another recipe on your files: zoo train speech",
-            )
         self._check_words()
         columns = self._columns(seed)
         index = np.arange(self.count)
