@@ -218,6 +218,30 @@ def test_evaluate_measures_other_labelled_files(toy_run: zoo.Run, points: Path) 
     assert evaluation["systems"][0]["values"]["auc"]["value"] > 0.9
 
 
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        (["train", "validation", "test", "test"], (8, "note", "test-split")),
+        (["train", "train", "", "validation"], (16, "warning", "no-test-split")),
+    ],
+)
+def test_evaluate_measures_on_the_official_test_split_of_files(
+    toy_run: zoo.Run,
+    points: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    splits: list[str],
+    expected: tuple[int, str, str],
+) -> None:
+    bundle = zoo.load(toy_run.path)
+    examples, _ = bundle.dataset.read(str(points), cache=points.parent)
+    official = zoo.object_column(np.repeat(splits, 4))
+    read = zoo.Columns({**zoo.all_rows(examples), "split": official}), []
+    monkeypatch.setattr(type(bundle.dataset), "read", lambda *_, **__: read)
+    evaluation = zoo.evaluate(toy_run.path, data=str(points), samples=20)
+    (finding,) = evaluation["findings"]
+    assert (evaluation["examples"], finding["level"], finding["code"]) == expected
+
+
 def test_evaluate_refuses_a_test_split_of_other_data(toy_run: zoo.Run, copy: Path) -> None:
     with pytest.raises(DataError, match="trained beside"):
         zoo.evaluate(toy_run.path, settings={"count": 100})

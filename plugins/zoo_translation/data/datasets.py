@@ -5,7 +5,7 @@ Generated ones are in :mod:`zoo_translation.generator.dataset`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -74,8 +74,11 @@ class Pairs(Dataset, GroupedSplits, FilterSettings):
         `-` is the standard input. See :meth:`zoo.Dataset.read`.
         """
         parallel = formats.read_any(path, Languages(self.source, self.target))
-        findings = limited_findings(parallel.findings, _SHOWN)
-        return Columns(self._columns(parallel.sections)), findings
+        sections = parallel.sections
+        sizes = [len(section.sources) for section in sections]
+        official = np.repeat(object_column(self._official(sections)), sizes)
+        columns = self.with_official(self._columns(sections), official)
+        return Columns(columns), limited_findings(parallel.findings, _SHOWN)
 
     def settled(self, info: DatasetInfo) -> Self:
         """Return the dataset with the languages of training."""
@@ -116,7 +119,7 @@ class Pairs(Dataset, GroupedSplits, FilterSettings):
         Raises:
             ConfigError: there is none of the name that was given.
         """
-        names = sorted({section.stem for section in sections if section.split == "test"})
+        names = _test_sets(sections)
         if self.test_set and self.test_set not in names:
             raise ConfigError(
                 f"data.test_set: there is no test set {self.test_set!r} in {self.path}.",
@@ -130,6 +133,13 @@ class Pairs(Dataset, GroupedSplits, FilterSettings):
         hint = f"For another: --set data.test_set={others[0]}"
         kept = [each for each in sections if each.split != "test" or each.stem == chosen]
         return kept, [Finding("note", "test-set", message, self.path, hint)]
+
+    def _official(self, sections: Sequence[Section]) -> Iterator[str]:
+        """Yield the split of each section to measure on; of several test sets one is the split."""
+        names = _test_sets(sections)
+        chosen = self.test_set if self.test_set in names else next(iter(names), "")
+        for section in sections:
+            yield "" if section.split == "test" and section.stem != chosen else section.split
 
     def _columns(self, sections: Sequence[Section]) -> dict[str, np.ndarray]:
         """Return the sections as columns, sources cleaned; `target` where all have one."""
@@ -196,6 +206,10 @@ class Pairs(Dataset, GroupedSplits, FilterSettings):
             counts={name: len(split["id"]) for name, split in splits.items()},
             facts={"languages": list(parallel.languages), "test_set": tests[0] if tests else ""},
         )
+
+
+def _test_sets(sections: Iterable[Section]) -> list[str]:
+    return sorted({section.stem for section in sections if section.split == "test"})
 
 
 def _in_order(sections: Iterable[Section]) -> list[Section]:
