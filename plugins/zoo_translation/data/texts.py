@@ -79,6 +79,21 @@ def is_language(code: str) -> bool:
     return bool(_LANGUAGE.fullmatch(code))
 
 
+def normal(code: str) -> str:
+    """Return the code of a language in small letters, with hyphens."""
+    return code.lower().replace("_", "-")
+
+
+def without_region(code: str) -> str:
+    """Return the code of a language and its script alone, in normal form.
+
+    >>> without_region("EN_us"), without_region("zh-Hans-CN")
+    ('en', 'zh-hans')
+    """
+    first, *others = normal(code).split("-")
+    return "-".join([first, *(each for each in others if len(each) == 4 and each.isalpha())])
+
+
 def direction(
     found: Sequence[str], given: Languages, *, ordered: bool, where: str
 ) -> tuple[Languages, Languages]:
@@ -115,8 +130,8 @@ def direction(
 
 def _found(wanted: str, found: Sequence[str], where: str) -> str:
     """Return the code in `found` that is `wanted`, or differs from it in the region alone."""
-    code = wanted.lower().replace("_", "-")
-    known = {each: each.lower().replace("_", "-") for each in found}
+    code = normal(wanted)
+    known = {each: normal(each) for each in found}
     equal = [each for each, name in known.items() if name == code]
     alike = [each for each, name in known.items() if name.split("-")[0] == code.split("-")[0]]
     if equal or len(alike) == 1:

@@ -256,6 +256,53 @@ def test_tmx_is_read_from_its_source_language(tmp_path, encoding, given):
     assert parallel.findings[0].message == "1 of 3 units lack one of the languages."
 
 
+def tmx(source: str, *units: list[tuple[str, str]]) -> str:
+    variants = (
+        "".join(f'<tuv xml:lang="{code}"><seg>{text}</seg></tuv>' for code, text in unit)
+        for unit in units
+    )
+    body = "".join(f"<tu>{each}</tu>" for each in variants)
+    return f'<tmx version="1.4"><header srclang="{source}"/><body>{body}</body></tmx>'
+
+
+def test_tmx_languages_are_those_of_all_units(tmp_path):
+    units = [("en", "only")], [("fr", "un")], [("en", "one"), ("de", "eins"), ("fr", "un")]
+    file = str(write(tmp_path / "a.tmx", tmx("en", *units)))
+
+    parallel = read(file, EN_DE)
+
+    assert (pairs(parallel), parallel.sections[0].numbers) == ([("one", "eins")], [3])
+    with pytest.raises(ConfigError, match=r"holds en, fr, de"):
+        read(file, Languages())
+    with pytest.raises(ConfigError, match=r"has no 'it', but en, fr, de"):
+        read(file, Languages("en", "it"))
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "expected", "languages"),
+    [
+        ("EN_us", Languages(), "one two three four", ("en", "de")),
+        ("*all*", EN_DE, "one two three four", ("en", "de")),
+        ("*all*", Languages("en-US", "de"), "one three four", ("en-US", "de")),
+        ("*all*", Languages("de", "en-gb"), "eins zwei", ("de", "en-gb")),
+    ],
+)
+def test_tmx_regions_of_a_language_are_one_unless_named(
+    tmp_path, source, given, expected, languages
+):
+    units = (
+        [("en-US", "one"), ("en-GB", "one b"), ("de-DE", "eins")],
+        [("en-GB", "two"), ("de-AT", "zwei")],
+        [("EN-US", "three"), ("de_de", "drei")],
+        [("en-US", "four"), ("de", "vier")],
+    )
+
+    parallel = read(str(write(tmp_path / "a.tmx", tmx(source, *units))), given)
+
+    assert " ".join(first for first, _ in pairs(parallel)) == expected
+    assert parallel.languages == languages
+
+
 def test_tmx_with_entities_or_cut_short_is_refused(tmp_path):
     bomb = '<!DOCTYPE tmx [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><tmx>&b;</tmx>'
     with pytest.raises(DataError, match="declares the entity 'a'"):
