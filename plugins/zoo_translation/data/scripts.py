@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -74,7 +75,7 @@ _RANGES = {
     "Telu": r"\u0c00-\u0c7f",
     "Thai": r"\u0e00-\u0e7f",
 }
-_LETTERS = re.compile(r"[^\W\d_]")
+_LETTER = re.compile(r"[^\W\d_]")
 _LEAST_LETTERS = 4
 """Letters of another script below which a sentence says little of its script."""
 
@@ -86,7 +87,7 @@ _FREQUENT = {
     "es": "el la que los en las un una por con del es",
     "fi": "ja on ei että se hän oli mutta kun ovat myös niin",
     "fr": "le la les des et est une du dans un que pour",
-    "hu": "a az és hogy nem egy van meg csak ez volt de",
+    "hu": "az és hogy nem egy van meg csak ez volt de",
     "it": "il di che la un una per non del con della è",
     "nl": "de het een en van dat niet is op met zijn voor",
     "pl": "nie się na jest że do to jak z w ale po",
@@ -96,6 +97,9 @@ _FREQUENT = {
     "tr": "bir ve bu da de için ne çok ama ile gibi daha",
 }
 _WORD = re.compile(r"[^\W\d_]+")
+_LEAST_WORDS = 100
+_CLEAR, _MORE = 0.05, 3.0
+"""Share of words by which a text is clearly in another language, and how many times its own."""
 
 
 def script_of(language: str) -> str:
@@ -128,7 +132,7 @@ def _mostly(other: re.Pattern[str], text: str) -> bool:
     count = len(other.findall(text))
     if count < _LEAST_LETTERS:
         return False
-    return 2 * count > len(_LETTERS.findall(text))
+    return 2 * count > len(_LETTER.findall(text))
 
 
 def share_of_frequent(texts: Iterable[str], language: str) -> float:
@@ -136,7 +140,36 @@ def share_of_frequent(texts: Iterable[str], language: str) -> float:
 
     It is 0 for a language whose words are not known.
     """
+    frequent, words = _frequent(language), _words(texts)
+    return _share(words, frequent)
+
+
+def other_language(texts: Iterable[str], said: str) -> str:
+    """Return which language texts are clearly in that are not in the one they are said to be in.
+
+    It is empty if they are, if there is too little text to tell, or if the frequent words of
+    the language are not known. Words that are frequent in both languages count for neither.
+
+    >>> other_language(["Il y a un chat dans la maison et un chien sous la table."] * 9, "de")
+    'fr'
+    """
+    own, words = _frequent(said), _words(texts)
+    if not own or words.total() < _LEAST_WORDS:
+        return ""
+    best = max(_FREQUENT, key=lambda code: _share(words, _frequent(code) - own))
+    theirs = _frequent(best)
+    share = _share(words, theirs - own)
+    return best if share > max(_CLEAR, _MORE * _share(words, own - theirs)) else ""
+
+
+def _frequent(language: str) -> frozenset[str]:
     code = language.lower().replace("_", "-").split("-")[0]
-    frequent = frozenset(_FREQUENT.get(code, "").split())
-    words = [word for text in texts for word in _WORD.findall(text.lower())]
-    return sum(word in frequent for word in words) / max(len(words), 1)
+    return frozenset(_FREQUENT.get(code, "").split())
+
+
+def _words(texts: Iterable[str]) -> Counter[str]:
+    return Counter(word for text in texts for word in _WORD.findall(text.lower()))
+
+
+def _share(words: Counter[str], frequent: Iterable[str]) -> float:
+    return sum(words[word] for word in frequent) / max(words.total(), 1)

@@ -84,6 +84,23 @@ def test_files_in_each_others_language_are_an_error(tmp_path, pairs):
     assert finding.message == "The sources look like de and the translations like en."
 
 
+@pytest.mark.parametrize(("count", "expected"), [(400, ["warning"]), (8, [])])
+def test_a_side_in_another_language_of_the_same_script_is_a_warning(
+    tmp_path, pairs, count, expected
+):
+    places = ("la maison", "le jardin", "une rue", "un train")
+    french = [f"Il y a {row} chats dans {places[row % 4]}." for row in range(count)]
+
+    of_translations = check(write(tmp_path / "a", pairs[0][:count], french), tmp_path)
+    of_sources = check(write(tmp_path / "b", french, pairs[1][:count]), tmp_path)
+
+    assert [each.level for each in found(of_translations, "other-language")] == expected
+    assert [each.level for each in found(of_sources, "other-language")] == expected
+    if expected:
+        (finding,) = found(of_translations, "other-language")
+        assert finding.message == "The translations look like fr, and are said to be de."
+
+
 def test_a_file_in_another_encoding_is_an_error(tmp_path, pairs):
     path = write(tmp_path / "data", *pairs)
     (path / "train.de").write_bytes("".join(f"{text}\n" for text in pairs[1]).encode("latin-1"))
