@@ -45,6 +45,13 @@ SCRIPTS = {
 
 Languages that are written in two scripts, such as Serbian, are left out.
 """
+_FURTHER = (
+    "aa ab ae ak an av ay ba bh bi bm bo br ce ch co cr cu cv dv dz ee ff fj gn gv ho hz ia ie ii "
+    "ik io iu kg ki kj kl kr ks ku kv kw la lg li ln lu mh na nd ng nr nv ny oj om or os pi qu rm "
+    "rn sc se sg sr ss st su tk tn to ts tw ty ve vo wa wo za srp"
+)
+LANGUAGES = frozenset(SCRIPTS) | frozenset(_FURTHER.split())
+"""The codes of ISO 639-1, and usual ones of three letters."""
 
 _HAN = r"\u2e80-\u2fdf\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 _RANGES = {

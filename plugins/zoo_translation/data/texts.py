@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoo import ConfigError, DataError, Finding, nearest
+from zoo_translation.data.scripts import LANGUAGES
 
 SPLITS = ("train", "validation", "test")
 
@@ -74,11 +75,6 @@ def split_in(stem: str) -> str:
     return "train" if found[1].lower().startswith("train") else "validation"
 
 
-def is_language(code: str) -> bool:
-    """Return whether a text may be the code of a language, such as `en`, `deu` or `zh_Hans`."""
-    return bool(_LANGUAGE.fullmatch(code))
-
-
 def normal(code: str) -> str:
     """Return the code of a language in small letters, with hyphens."""
     return code.lower().replace("_", "-")
@@ -92,6 +88,19 @@ def without_region(code: str) -> str:
     """
     first, *others = normal(code).split("-")
     return "-".join([first, *(each for each in others if len(each) == 4 and each.isalpha())])
+
+
+def is_language(code: str, given: Languages) -> bool:
+    """Return whether a text is the code of a language, such as `en`, `deu` or `zh_Hans`.
+
+    Languages that the user named are known as well.
+
+    >>> is_language("pt_BR", Languages()), is_language("txt", Languages())
+    (True, False)
+    """
+    named = {normal(each).split("-")[0] for each in given}
+    known = normal(code).split("-")[0] in LANGUAGES | named
+    return known and bool(_LANGUAGE.fullmatch(code))
 
 
 def direction(
