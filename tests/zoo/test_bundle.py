@@ -144,6 +144,16 @@ def test_predict_needs_no_labels_but_evaluate_does(
         zoo.evaluate(toy_run.path, data=str(unlabelled))
 
 
+def test_evaluate_says_why_partly_labelled_examples_do_not_count(
+    toy_run: zoo.Run, points: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = zoo.Finding("warning", "partly-labelled", "Only 3 of 4 have one.")
+    read = zoo.Columns({"point": np.zeros((4, 2), np.float32)}), [finding]
+    monkeypatch.setattr(type(zoo.load(toy_run.path).dataset), "read", lambda *_, **__: read)
+    with pytest.raises(DataError, match="Only 3 of 4 have one"):
+        zoo.evaluate(toy_run.path, data=str(points))
+
+
 def test_predict_on_nothing_readable_is_an_error(toy_run: zoo.Run, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text("?")

@@ -86,20 +86,21 @@ def _labelled(bundle: Bundle, data: str) -> tuple[Examples, list[Finding]]:
     Raises:
         DataError: none is readable and labelled.
     """
-    examples, found = bundle.dataset.read(data, cache=cache_folder())
-    examples, notes = _to_measure_on(examples, data)
-    findings = [*found, *notes]
+    examples, findings = bundle.dataset.read(data, cache=cache_folder())
     if not len(examples):
         raise DataError(
             f"No example in {data} can be read: {findings[0].message if findings else 'empty'}",
             hint="`zoo check-data` lists everything that is wrong.",
         )
     if not bundle.task.labelled(all_rows(examples)):
+        partly = [each.message for each in findings if each.code == "partly-labelled"]
+        none = f"The examples in {data} have no labels, so there is nothing to measure against."
         raise DataError(
-            f"The examples in {data} have no labels, so there is nothing to measure against.",
+            "\n".join([none, *partly]),
             hint="Use `zoo predict` for files without labels.",
         )
-    return examples, findings
+    examples, notes = _to_measure_on(examples, data)
+    return examples, [*findings, *notes]
 
 
 def _to_measure_on(examples: Examples, data: str) -> tuple[Examples, list[Finding]]:

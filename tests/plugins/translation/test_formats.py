@@ -452,6 +452,8 @@ def test_a_tfds_dataset_without_translations_is_refused(tmp_path, monkeypatch):
 
 def test_a_text_file_keeps_its_lines_whatever_is_in_them(tmp_path):
     file = tmp_path / "bad.txt"
+    nothing, silence = Pairs().read(str(write(tmp_path / "empty.txt")), cache=tmp_path)
+    assert (len(nothing), silence) == (0, [])
     file.write_bytes(b"one\n\n  \nz\xf6lf\n\nlast")
 
     examples, findings = Pairs(source="en", target="de").read(str(file), cache=tmp_path)
