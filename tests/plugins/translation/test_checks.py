@@ -50,6 +50,19 @@ def test_a_shift_is_found_where_it_begins_and_ends(pairs, lines):
     assert abs(shift.stop - 1600) <= 200
 
 
+@pytest.mark.parametrize("count", [160, 230])
+def test_a_missing_line_is_mostly_found_in_small_files_and_never_where_none_is(pairs, count):
+    found = 0
+    for start in range(0, 1700, 100):
+        sources, targets = pairs[0][start : start + count], pairs[1][start : start + count]
+        shorter = targets[:40] + targets[41:]
+
+        assert shifts(sources, targets) == []
+        found += {each.lines for each in shifts(sources[:-1], shorter)} == {-1}
+
+    assert found >= 13  # of 17
+
+
 def test_misaligned_lines_are_an_error_that_says_which(tmp_path, pairs):
     targets = [*pairs[1][:801], *pairs[1][802:], "Ein Satz, der nicht hierher gehört."]
 
