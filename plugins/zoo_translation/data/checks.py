@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from zoo import Finding, copy_findings, equal_pairs
+from zoo import SPLITS, Finding, copy_findings, equal_pairs
 from zoo_translation.data.alignment import WINDOW, length_correlation, shifts
 from zoo_translation.data.scripts import other_language, share_of_frequent
-from zoo_translation.data.texts import SPLITS, Languages, Section
+from zoo_translation.data.texts import Languages, Section
 
 _UNRELATED = 0.3
 """Correlation of lengths below which lines hardly belong together."""

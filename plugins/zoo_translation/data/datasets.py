@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 
 from zoo import (
+    SPLITS,
     Columns,
     ConfigError,
     Data,
@@ -32,7 +33,7 @@ from zoo import (
 from zoo_translation.data import checks, formats
 from zoo_translation.data.filters import FilterSettings, Form, clean, filter_findings, unfit
 from zoo_translation.data.formats import Parallel
-from zoo_translation.data.texts import SPLITS, Languages, Section
+from zoo_translation.data.texts import Languages, Section
 
 _SHOWN = 20
 """Findings of a kind that a report names one by one; a check names many times as many."""

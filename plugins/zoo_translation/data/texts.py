@@ -15,8 +15,6 @@ from typing import NamedTuple
 from zoo import ConfigError, DataError, Finding, nearest
 from zoo_translation.data.scripts import LANGUAGES
 
-SPLITS = ("train", "validation", "test")
-
 _SPLIT = re.compile(r"(train(?:ing)?|val(?:id(?:ation)?)?|dev)(?![a-z])|((?:news)?test|tst)", re.I)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,4})*")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
