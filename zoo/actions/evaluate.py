@@ -109,15 +109,17 @@ def _to_measure_on(examples: Examples, data: str) -> tuple[Examples, list[Findin
     Also what is to be said of it.
     """
     columns = all_rows(examples)
-    official = columns.pop("split", None)
-    if official is None:
+    if "split" not in columns:
         return examples, []
+    official = columns["split"]
     test = official == "test"
+    if test.all():
+        return examples, []
     if not test.any():
         message = f"{np.sum(official != ''):,} of {len(official):,} examples are of official "
         message += "splits to train on, and none of one to test on."
         hint = "Figures on what a model was trained on are too good: name other files."
-        return Columns(columns), [Finding("warning", "no-test-split", message, data, hint)]
+        return examples, [Finding("warning", "no-test-split", message, data, hint)]
     kept = {name: column[test] for name, column in columns.items()}
     message = f"Measured on the official test split alone, {test.sum():,} of {len(test):,} examples"
     message += f", such as {kept['id'][0]}." if "id" in kept else "."

@@ -109,15 +109,20 @@ _CLEAR, _MORE = 0.05, 3.0
 """Share of words by which a text is clearly in another language, and how many times its own."""
 
 
+def normal(code: str) -> str:
+    """Return the code of a language in small letters, with hyphens."""
+    return code.lower().replace("_", "-")
+
+
 def script_of(language: str) -> str:
     """Return the script that a language is written in; empty where unknown.
 
     >>> script_of("de"), script_of("sr-Cyrl"), script_of("xx")
     ('Latn', 'Cyrl', '')
     """
-    parts = language.replace("_", "-").split("-")
+    parts = normal(language).split("-")
     said = next((part.title() for part in parts[1:] if part.title() in _RANGES), "")
-    return said or SCRIPTS.get(parts[0].lower(), "")
+    return said or SCRIPTS.get(parts[0], "")
 
 
 def foreign(texts: Sequence[str], language: str) -> np.ndarray:
@@ -170,8 +175,7 @@ def other_language(texts: Iterable[str], said: str) -> str:
 
 
 def _frequent(language: str) -> frozenset[str]:
-    code = language.lower().replace("_", "-").split("-")[0]
-    return frozenset(_FREQUENT.get(code, "").split())
+    return frozenset(_FREQUENT.get(normal(language).split("-")[0], "").split())
 
 
 def _words(texts: Iterable[str]) -> Counter[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoo import ConfigError, DataError, Finding, nearest
-from zoo_translation.data.scripts import LANGUAGES
+from zoo_translation.data.scripts import LANGUAGES, normal
 
 _SPLIT = re.compile(r"(train(?:ing)?|val(?:id(?:ation)?)?|dev)(?![a-z])|((?:news)?test|tst)", re.I)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,4})*")
@@ -71,11 +71,6 @@ def split_in(stem: str) -> str:
     if found[2]:
         return "test"
     return "train" if found[1].lower().startswith("train") else "validation"
-
-
-def normal(code: str) -> str:
-    """Return the code of a language in small letters, with hyphens."""
-    return code.lower().replace("_", "-")
 
 
 def without_region(code: str) -> str:

@@ -16,12 +16,12 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from zoo import DataError
+from zoo_translation.data.scripts import normal
 from zoo_translation.data.texts import (
     Languages,
     Section,
     direction,
     incomplete,
-    normal,
     split_in,
     unreadable,
     without_region,
