@@ -5,7 +5,7 @@ Generated ones are in :mod:`zoo_translation.generator.dataset`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -77,9 +77,10 @@ class Pairs(Dataset, GroupedSplits, FilterSettings):
         parallel = formats.read_any(path, Languages(self.source, self.target))
         sections = parallel.sections
         sizes = [len(section.sources) for section in sections]
-        official = np.repeat(object_column(self._official(sections)), sizes)
+        splits, notes = self._official(sections, path)
+        official = np.repeat(object_column(splits), sizes)
         columns = self.with_official(self._columns(sections), official)
-        return Columns(columns), limited_findings(parallel.findings, _SHOWN)
+        return Columns(columns), limited_findings([*parallel.findings, *notes], _SHOWN)
 
     def settled(self, info: DatasetInfo) -> Self:
         """Return the dataset with the languages of training."""
@@ -135,12 +136,18 @@ class Pairs(Dataset, GroupedSplits, FilterSettings):
         kept = [each for each in sections if each.split != "test" or each.stem == chosen]
         return kept, [Finding("note", "test-set", message, self.path, hint)]
 
-    def _official(self, sections: Sequence[Section]) -> Iterator[str]:
-        """Yield the split of each section to measure on; of several test sets one is the split."""
+    def _official(self, sections: Sequence[Section], path: str) -> tuple[list[str], list[Finding]]:
+        """Return the split of each section; of several test sets one alone is the test split."""
         names = _test_sets(sections)
-        chosen = self.test_set if self.test_set in names else next(iter(names), "")
-        for section in sections:
-            yield "" if section.split == "test" and section.stem != chosen else section.split
+        notes = []
+        chosen = self.test_set or next(iter(names), "")
+        if names and chosen not in names:
+            chosen = names[0]
+            message = f"There is no test set {self.test_set!r}; {chosen} is taken for it."
+            hint = f"There are: {', '.join(names)}."
+            notes = [Finding("warning", "test-set", message, path, hint)]
+        others = {name for name in names if name != chosen}
+        return ["" if each.stem in others else each.split for each in sections], notes
 
     def _columns(self, sections: Sequence[Section]) -> dict[str, np.ndarray]:
         """Return the sections as columns, sources cleaned; `target` where all have one."""
