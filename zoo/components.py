@@ -192,7 +192,10 @@ class Dataset(Component, ABC):
 
     @abstractmethod
     def read(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
-        """Read new examples to predict on, labelled or not.
+        """Read new examples to predict on or to measure on, labelled or not.
+
+        Where files tell of official splits, the examples have `split`: `train`, `validation`,
+        `test`, or empty. Measuring then goes by the test split alone.
 
         Returns:
             the readable examples, and a finding for each thing that is not.

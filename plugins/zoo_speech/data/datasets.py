@@ -122,8 +122,10 @@ class AudioFiles(Dataset, GroupedSplits):
         See :meth:`zoo.Dataset.read`.
         """
         heard = self._heard(path, cache / _FOLDER)
-        columns = self.known(heard.columns)
-        return Columns(_examples(columns)), limited_findings(heard.findings, _SHOWN)
+        columns = self.with_official(
+            _examples(self.known(heard.columns)), self._official(heard.columns)
+        )
+        return Columns(columns), limited_findings(heard.findings, _SHOWN)
 
     @abstractmethod
     def trainable(self, heard: Heard) -> tuple[Heard, dict[str, Any]]:
@@ -240,6 +242,7 @@ class AudioFiles(Dataset, GroupedSplits):
         self, columns: Batch, copies: np.ndarray, seed: int
     ) -> tuple[dict[str, np.ndarray], list[Finding]]:
         """Split as the user says, then by official lists, then at random by speakers."""
+        self._check_held_out(columns["id"])
         official, groups = self._official(columns), columns["group"]
         notes: list[Finding] = []
         if self.split_by == "example":
@@ -257,24 +260,29 @@ class AudioFiles(Dataset, GroupedSplits):
         return rows, [*notes, *found]
 
     def _official(self, columns: Batch) -> np.ndarray:
-        """Return the split that each example has to be in, empty where there is none.
-
-        Raises:
-            ConfigError: `held_out` fits no example, or all.
-        """
-        official = columns["split"]
-        if not self.held_out:
+        """Return the split that each example has to be in, empty where there is none."""
+        official, held_out = columns["split"], self._held_out(columns["id"])
+        if not held_out.any():
             return official
-        pattern = _pattern("held_out", self.held_out)
-        held_out = np.array([bool(pattern.search(name)) for name in columns["id"]])
-        if held_out.all() or not held_out.any():
-            raise ConfigError(
-                f"data.held_out = {self.held_out!r} fits {'all' if held_out.all() else 'none'} of "
-                f"the {len(held_out):,} examples, such as {columns['id'][0]!r}.",
-                hint=r"It has to fit those to test on, for example '^test/' or '_[0-4]\.wav$'.",
-            )
         kept = np.where(np.isin(official, ("", "test")), "train", official)
         return np.where(held_out, "test", kept)
+
+    def _held_out(self, names: np.ndarray) -> np.ndarray:
+        """Return which examples `held_out` fits, bool [n]; none if it is not set."""
+        if not self.held_out:
+            return np.zeros(len(names), bool)
+        pattern = _pattern("held_out", self.held_out)
+        return np.array([bool(pattern.search(name)) for name in names])
+
+    def _check_held_out(self, names: np.ndarray) -> None:
+        """Raise `ConfigError` if `held_out` fits no example, or all."""
+        held_out = self._held_out(names)
+        if self.held_out and (held_out.all() or not held_out.any()):
+            raise ConfigError(
+                f"data.held_out = {self.held_out!r} fits {'all' if held_out.all() else 'none'} of "
+                f"the {len(held_out):,} examples, such as {names[0]!r}.",
+                hint=r"It has to fit those to test on, for example '^test/' or '_[0-4]\.wav$'.",
+            )
 
     def _identity(self, columns: Batch, rows: np.ndarray) -> list[str]:
         """Return what the examples of a split are, in any order of files."""

@@ -73,6 +73,8 @@ def test_names_can_say_what_is_held_out(tmp_path: Path) -> None:
     assert all(name.endswith("_0.wav") for name in all_rows(by_turn.splits["test"])["id"])
     assert by_turn.info.counts["test"] == 12
     assert set(all_rows(by_speaker.splits["test"])["speaker"]) == {"anna5"}
+    read, _ = Recordings(**DIGITS, held_out=r"_0\.wav$").read(str(folder), cache=tmp_path / "cache")
+    assert all_rows(read)["split"].tolist().count("test") == 12
     with pytest.raises(ConfigError, match="fits none"):
         load(folder, **DIGITS, held_out="nobody")
     with pytest.raises(ConfigError, match=r"data\.label = '\(' is not a regular expression"):

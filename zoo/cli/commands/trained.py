@@ -127,7 +127,8 @@ def _predict(arguments: argparse.Namespace, out: Output) -> None:
         out.warn(_line(finding))
     value: dict[str, Any] = {"findings": [asdict(finding) for finding in found.findings]}
     if not arguments.out:
-        out.data({"predictions": found.records, **value}, "\n".join(found.lines()))
+        lines = "\n".join(found.lines())
+        out.data({"predictions": found.records, **value}, *filter(None, [lines]))
         return
     path = found.write(Path(arguments.out))
     kind = "folder" if is_folder(path) else "file"
