@@ -50,7 +50,9 @@ class Speakers(Varied, zoo.Classification):
                 hint="Say where in a recording's name its speaker stands: --set data.group=...",
             )
         fields = self.class_fields(_named(batch), _with_classes(info, names))
-        return SpeakerPreprocessing(**fields, rate=int(info.facts["rate"]))
+        rate = int(info.facts["rate"])
+        longest = self.longest(self.cut(rate).length, rate)
+        return SpeakerPreprocessing(**fields, rate=rate, longest=longest)
 
     def windows(self, examples: zoo.Examples, preprocessing: Any) -> zoo.Examples:
         return cut_recordings(examples, self.cut(preprocessing.rate))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import zoo
@@ -37,6 +38,10 @@ class Varied:
     gain: float = zoo.setting(
         10.0, "Make louder or softer in training, by up to this, dB.", minimum=0
     )
+
+    def longest(self, samples: int, rate: int) -> int:
+        """Return how long sound of so many samples may become in training, in samples."""
+        return math.ceil(samples / (1 - self.speed) + 2 * self.shift * rate)
 
     def augmentation(self, space: zoo.Space) -> Augment:
         return Augment(
