@@ -92,8 +92,8 @@ class Stream:
         self._buffer = np.zeros(0, np.float32)
         self._heard = self._said = 0
         self._kept: dict[tuple[int, int], Any] = {}
-        is_text = isinstance(bundle.task, Transcribe)
-        self._text = _Text(bundle.task, self._preprocessing) if is_text else None
+        task = bundle.task
+        self._text = _Text(task, self._preprocessing) if isinstance(task, Transcribe) else None
 
     def feed(self, samples: np.ndarray) -> dict[str, Any] | None:
         """Take in samples.

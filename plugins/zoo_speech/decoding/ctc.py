@@ -235,7 +235,9 @@ class BeamSearch:
         return self._prefixes.setdefault(_key(prefix), prefix)
 
     def _is_whole(self, prefix: _Prefix) -> bool:
-        return self._words is None or self._words.is_whole(prefix.place)
+        if self._words is None or prefix.place is None:
+            return True
+        return self._words.is_whole(prefix.place)
 
 
 def _key(prefix: _Prefix) -> tuple[int, int]:

@@ -134,7 +134,7 @@ class Transcribe(Varied, zoo.Task):
         example, cut_ = example_of(windows), self.cut(preprocessing)
         edges = np.searchsorted(example, np.arange(len(examples["length"]) + 1))
         whole = [
-            parts_of(outputs["log_probs"][a:b], windows["length"][a:b], cut_)
+            parts_of(list(outputs["log_probs"][a:b]), windows["length"][a:b], cut_)
             for a, b in pairwise(edges)
         ]
         return {

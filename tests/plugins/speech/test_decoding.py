@@ -128,7 +128,7 @@ def test_times_are_those_of_the_best_path_of_the_text(seed: int) -> None:
             if tuple(symbol for symbol, _ in groupby(path) if symbol) == symbols_of(said)
         ]
         best = max(paths, key=lambda path: sum(log_probs[range(7), path]))
-        runs = [list(run) for _, run in groupby(range(7), lambda frame: best[frame])]
+        runs = [list(run) for _, run in groupby(range(7), best.__getitem__)]
         expected = [(run[0], run[-1] + 1) for run in runs if best[run[0]]]
         assert [(each.start, each.end) for each in said] == expected
         for each in said:

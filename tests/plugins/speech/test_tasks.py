@@ -185,7 +185,7 @@ def test_what_trains_is_seen_whole_and_what_is_left_out_is_told(
     assert not caplog.records
     Transcribe(window_seconds=10).prepare(examples, info_of())
     assert "2 of 3 training recordings do not train" in caplog.text
-    with pytest.raises(zoo.ConfigError, match="All 3 .* task.window_seconds = 4"):
+    with pytest.raises(zoo.ConfigError, match="All 3 training recordings"):
         Transcribe(window_seconds=4, context_seconds=1).prepare(examples, info_of())
 
 
