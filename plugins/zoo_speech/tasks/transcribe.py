@@ -21,6 +21,7 @@ from zoo_speech.decoding.words import WordList, read_words
 from zoo_speech.evaluation import baselines, errors, figures
 from zoo_speech.losses import CTC, NEVER
 from zoo_speech.preprocessing import TranscriptPreprocessing
+from zoo_speech.tasks.saliency import of_first_windows
 from zoo_speech.tasks.varied import Varied
 from zoo_speech.tasks.windows import Cut, cut_recordings, example_of, parts_of
 from zoo_speech.text import TextForm, Units, alphabet_of, cut, places
@@ -201,6 +202,20 @@ class Transcribe(Varied, zoo.Task):
     ) -> list[zoo.Figure]:
         return figures.of_transcripts(truth, self._texts(truth), predictions)
 
+    def explained(self, truth: zoo.Batch, predictions: zoo.Batch) -> Sequence[int]:
+        words = errors.Errors(self._texts(truth), predictions["text"])
+        return figures.worst_of_transcripts(truth, words)[: figures.EXPLAINED].tolist()
+
+    def explain(
+        self, model: keras.Model, preprocessing: Any, batch: zoo.Batch, predictions: zoo.Batch
+    ) -> zoo.Batch:
+        """Draw on the spectrogram of the first window what speaks for the best path.
+
+        `saliency` is float32 [frames, bands] for each example; see `zoo_speech.tasks.saliency`.
+        """
+        windows = zoo.all_rows(self.windows(zoo.Columns(batch), preprocessing))
+        return {"saliency": of_first_windows(model, preprocessing, windows)}
+
     def records(self, batch: zoo.Batch, predictions: zoo.Batch) -> Iterator[dict[str, Any]]:
         """Yield the text of each recording, its words with their times, and its length.
 
@@ -208,13 +223,16 @@ class Transcribe(Varied, zoo.Task):
         """
         for row in range(len(batch["id"])):
             confidence = float(predictions["confidence"][row])
-            yield {
+            record = {
                 "id": str(batch["id"][row]),
                 "text": str(predictions["text"][row]),
                 "confidence": None if np.isnan(confidence) else round(confidence, 4),
                 "seconds": round(float(batch["length"][row]) / batch["recording"][row].rate, 3),
                 "words": predictions["words"][row],
             }
+            if "saliency" in predictions:
+                record["saliency"] = np.round(predictions["saliency"][row], 4)
+            yield record
 
     def files(
         self, batch: zoo.Batch, predictions: zoo.Batch, folder: Path, preprocessing: Any

@@ -24,6 +24,7 @@ from zoo_speech.tasks.windows import Cut, cut_recordings, parts_of
 from zoo_speech.text import TextForm
 
 import zoo
+from zoo.inference import Sweep
 
 RATE = 8000
 
@@ -296,6 +297,37 @@ def test_saliency_has_the_frames_of_the_recording_alone(words: zoo.Batch) -> Non
     maps = saliency(network(preprocessing), inputs)
     assert [each.shape for each in maps] == [(50, 40), (80, 40), (100, 40)]
     assert all(np.isfinite(each).all() and each.any() for each in maps)
+
+
+@pytest.mark.parametrize("kind", ["keywords", "transcribe", "speakers"])
+def test_explanations_are_given_and_drawn(kind: str, words: zoo.Batch, texts: zoo.Batch) -> None:
+    tasks: dict[str, Any] = {
+        "keywords": Keywords(seconds=0.5),
+        "transcribe": Transcribe(window_seconds=1.4, context_seconds=0.24),
+        "speakers": Speakers(),
+    }
+    task, batch = tasks[kind], texts if kind == "transcribe" else words
+    preprocessing = task.prepare(zoo.Columns(batch), info_of(classes=["no", "yes"]))
+    model = network(preprocessing)
+    examples = zoo.Columns(batch)
+    predictions = Sweep(task, preprocessing, examples, 4).outputs(model)
+    predictions = task.decode(predictions, {})
+    rows = task.explained(batch, predictions)
+    assert len(rows) == 4
+    some = ({name: each[rows] for name, each in part.items()} for part in (batch, predictions))
+    maps = task.explain(model, preprocessing, *some)["saliency"]
+    seen = {"keywords": 0.5, "transcribe": 1.44, "speakers": 9.0}[kind]
+    frames = [round(100 * min(length / RATE, seen)) for length in batch["length"][rows]]
+    assert [each.shape for each in maps] == [(count, 40) for count in frames]
+    assert all(each.any() for each in maps)
+    saliency = np.full(len(batch["id"]), None, object)
+    saliency[rows] = maps
+    figures = task.figures(batch, {**predictions, "saliency": saliency}, {})
+    drawn = next(each for each in figures if each.title == "What speaks for it")
+    assert drawn.html.count("<img") == 4
+    part = {name: each[rows] for name, each in batch.items()}
+    found = {**{name: each[rows] for name, each in predictions.items()}, "saliency": maps}
+    assert all(len(each["saliency"]) for each in task.records(part, found))
 
 
 def test_speakers_are_recognised_whatever_the_label_is(words: zoo.Batch) -> None:
