@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -10,8 +11,8 @@ from keras import ops
 
 import zoo
 
-_FRONTEND = "frontend"
-"""Name of the layer that makes the spectrogram."""
+_HEARD = ("frontend", "frames", "steps")
+"""Layers that make the spectrogram, and say which frames and states are no padding."""
 _AT_ONCE = 1_000_000
 """Samples of the recordings whose gradients are taken together."""
 
@@ -24,34 +25,34 @@ def saliency(model: keras.Model, inputs: zoo.Batch) -> np.ndarray:
     score is the logit of the likeliest class, or the log probability of the best path.
 
     Args:
-        model: gives logits [batch, classes] or [batch, steps, symbols], and has a layer
-            `frontend`.
+        model: of this plugin, with logits [batch, classes] or [batch, steps, symbols].
         inputs: of the model.
 
     Returns:
         object [batch], each float32 [frames, bands]; frames of padding are left out.
     """
-    spectrogram = model.get_layer(_FRONTEND).output
-    frontend = keras.Model(model.input, spectrogram)
-    network = keras.Model([spectrogram, model.input["length"]], model.output)
+    heard = [model.get_layer(name).output for name in _HEARD]
+    frontend, network = keras.Model(model.input, heard), keras.Model(heard, model.output)
     samples = inputs["sound"].shape[1]
     count = max(_AT_ONCE // samples, 1)
     found: list[np.ndarray] = []
     for start in range(0, len(inputs["length"]), count):
         part = {name: each[start : start + count] for name, each in inputs.items()}
-        spectrograms = ops.convert_to_numpy(frontend(part))
-        gradients = _gradients(network, spectrograms, part["length"])
+        spectrograms, *masks = map(ops.convert_to_numpy, frontend(part))
+        gradients = _gradients(network, spectrograms, masks)
         counts = np.ceil(part["length"] * spectrograms.shape[1] / samples).astype(int)
-        for heard, gradient, frames in zip(spectrograms, gradients, counts, strict=True):
-            found.append(gradient[:frames] * (heard[:frames] - heard[:frames].mean(axis=0)))
+        for each, gradient, frames in zip(spectrograms, gradients, counts, strict=True):
+            found.append(gradient[:frames] * (each[:frames] - each[:frames].mean(axis=0)))
     return zoo.object_column(found)
 
 
-def _gradients(network: keras.Model, spectrograms: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def _gradients(
+    network: keras.Model, spectrograms: np.ndarray, masks: Sequence[np.ndarray]
+) -> np.ndarray:
     """Return the gradient of the score by the spectrogram, of its shape."""
 
     def best(inputs: dict[str, Any]) -> Any:
-        logits = network([inputs["spectrogram"], ops.convert_to_tensor(lengths)])
+        logits = network([inputs["spectrogram"], *map(ops.convert_to_tensor, masks)])
         if len(logits.shape) == 2:
             return ops.max(logits, axis=1)
         return ops.sum(ops.max(ops.log_softmax(logits, axis=-1), axis=-1), axis=1)

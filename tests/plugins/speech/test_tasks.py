@@ -316,6 +316,7 @@ def test_explanations_are_given_and_drawn(kind: str, words: zoo.Batch, texts: zo
     assert len(rows) == 4
     some = ({name: each[rows] for name, each in part.items()} for part in (batch, predictions))
     maps = task.explain(model, preprocessing, *some)["saliency"]
+    assert model.to_json()  # it can be saved as before
     seen = {"keywords": 0.5, "transcribe": 1.44, "speakers": 9.0}[kind]
     frames = [round(100 * min(length / RATE, seen)) for length in batch["length"][rows]]
     assert [each.shape for each in maps] == [(count, 40) for count in frames]
