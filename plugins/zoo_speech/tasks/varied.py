@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import zoo
-from zoo_speech.audio.surroundings import noises_in, rooms_in
 from zoo_speech.augmentation import NOISE_SECONDS, Augment
+from zoo_speech.data.surroundings import noises_in, rooms_in
 
 _ROOM_SECONDS = 1.0
 """After so long the echoes of the user's rooms are cut, s."""
