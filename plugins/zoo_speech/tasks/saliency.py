@@ -16,6 +16,9 @@ _HEARD = ("frontend", "frames", "steps")
 _AT_ONCE = 1_000_000
 """Samples of the recordings whose gradients are taken together."""
 
+_READ = 32
+"""Windows that are held at once."""
+
 
 def saliency(model: keras.Model, inputs: zoo.Batch) -> np.ndarray:
     """Return how much each place of the spectrogram speaks for what the network says.
@@ -63,6 +66,9 @@ def _gradients(
 def of_first_windows(model: keras.Model, preprocessing: Any, windows: zoo.Batch) -> np.ndarray:
     """Return the saliency of the first window of each recording; see :func:`saliency`."""
     first = np.flatnonzero(windows.get("start", np.zeros(len(windows["length"]))) == 0)
-    return saliency(
-        model, preprocessing.inputs({name: column[first] for name, column in windows.items()})
-    )
+    found = []
+    for start in range(0, len(first), _READ):
+        rows = first[start : start + _READ]
+        inputs = preprocessing.inputs({name: column[rows] for name, column in windows.items()})
+        found.append(saliency(model, inputs))
+    return np.concatenate(found)
