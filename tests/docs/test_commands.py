@@ -139,8 +139,9 @@ def _write_recordings(folder: Path) -> None:
         for row, (label, recording) in enumerate(
             zip(columns["label"], columns["recording"], strict=True)
         ):
-            name = f"{recording.voice.name}-{row}.wav".replace(" ", "-")
-            for place in (f"recordings/{label}", "new-recordings"):
+            voice = recording.voice.name.replace(" ", "-")
+            name = f"{voice}-{row}.wav"
+            for place in (f"recordings/{label}", "new-recordings", f"new-speakers/{voice}"):
                 (folder / place).mkdir(parents=True, exist_ok=True)
                 soundfile.write(folder / place / name, recording.read(), recording.rate)
 

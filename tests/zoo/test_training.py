@@ -273,6 +273,17 @@ def test_weights_that_fit_nowhere_are_refused(tmp_path: Path, plain: zoo.Run) ->
     assert note in other.report.read_text()
 
 
+def test_weights_of_which_hardly_any_fit_are_refused_with_the_model_they_are_of(
+    tmp_path: Path, plain: zoo.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy.Net, "transfer", lambda *networks: [])
+    with pytest.raises(ConfigError, match="only 0 of 4 variables can start from") as raised:
+        zoo.train("toy", runs=tmp_path, weights=str(plain.path), settings={"model.width": 9})
+    width = zoo.load(plain.path).architecture.width
+    assert f"--set model.width={width}" in str(raised.value.hint)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_model_may_bring_its_own_loss(
     tmp_path: Path, plain: zoo.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -116,6 +117,14 @@ def test_encoder_of_keywords_starts_one_of_transcription(kind: SpeechModel) -> N
     encoder = {weight.path for weight in target.get_layer("encoder").weights}
     assert encoder <= started
     assert not any(path.startswith(("pool", "embedding")) for path in started)
+
+
+def test_weights_for_another_rate_are_refused(built: Built) -> None:
+    kind, own = MODELS["resnet"], space()
+    model = built(kind, ctc=False)
+    other = replace(own, arrays={"rate": np.array(2 * RATE)})
+    with pytest.raises(zoo.ConfigError, match="16000 samples a second, not 8000"):
+        kind.transfer(model, other, model, own)
 
 
 def test_classes_of_the_same_name_keep_their_weights() -> None:
