@@ -23,6 +23,12 @@ _FASTEST = 40.0
 _OF_SCRIPT = 0.05
 """Share of the letters below which a script is not one of those a text is written in."""
 _NAMED = 5
+_APART = {
+    "speaker": "Figures say how well these speakers are recognised, not how well new ones are.",
+    "file": "Segments of one file sound alike: figures on them are too good. Keep each file in "
+    "one split.",
+}
+"""What should be in one split alone, and what to say where it is not."""
 
 
 def sound_findings(clips: Sequence[Clip], looks: Sequence[Look], rate: int) -> Iterator[Finding]:
@@ -47,23 +53,17 @@ def sound_findings(clips: Sequence[Clip], looks: Sequence[Look], rate: int) -> I
                 yield Finding("warning", "wrong-duration", message, clip.name)
 
 
-def speaker_findings(splits: Mapping[str, Batch]) -> Iterator[Finding]:
-    """Yield how many speakers of validation and test are also in train."""
-    if "speaker" not in splits["train"]:
-        return
-    known = set(splits["train"]["speaker"])
-    for name in ("validation", "test"):
-        speakers = set(splits[name]["speaker"])
-        if both := sorted(speakers & known):
-            more = " and others" if len(both) > _NAMED else ""
-            message = f"{len(both):,} of {len(speakers):,} speakers of {name} are also in train: "
-            yield Finding(
-                "warning",
-                "speaker-across-splits",
-                f"{message}{', '.join(map(str, both[:_NAMED]))}{more}.",
-                name,
-                "Figures say how well these speakers are recognised, not how well new ones are.",
-            )
+def shared_findings(splits: Mapping[str, Batch]) -> Iterator[Finding]:
+    """Yield how many speakers and files of validation and test are also in train."""
+    for column, hint in _APART.items():
+        known = set(splits["train"][column])
+        for name in ("validation", "test"):
+            own = set(splits[name][column]) - {""}
+            if both := sorted(own & known):
+                more = " and others" if len(both) > _NAMED else ""
+                message = f"{len(both):,} of {len(own):,} {column}s of {name} are also in train: "
+                message += f"{', '.join(map(str, both[:_NAMED]))}{more}."
+                yield Finding("warning", f"{column}-across-splits", message, name, hint)
 
 
 def spoken_alphabet(texts: Iterable[str]) -> str:

@@ -42,7 +42,7 @@ from zoo_speech.text import TextForm
 _FOLDER = "speech"
 _SHOWN = 20
 """Findings of a kind that a report names one by one; a check names many times as many."""
-_HIDDEN = ("split", "content", "seconds")
+_HIDDEN = ("split", "content", "seconds", "file")
 """Columns that tasks do not see."""
 
 
@@ -50,8 +50,8 @@ class Heard(NamedTuple):
     """Recordings that can be read.
 
     Attributes:
-        columns: of the examples, with `id`, `recording`, `length`, `seconds`, `label`, `text`,
-            `speaker`, `group`, `split` and `content`; empty where nothing is known.
+        columns: of the examples, with `id`, `recording`, `file`, `length`, `seconds`, `label`,
+            `text`, `speaker`, `group`, `split` and `content`; empty where nothing is known.
         findings: what is wrong with them and with the others.
     """
 
@@ -123,7 +123,7 @@ class AudioFiles(Dataset, GroupedSplits):
         """
         heard = self._heard(path, cache / _FOLDER)
         columns = self.known(heard.columns)
-        return Columns(_examples(columns)), limited_findings(heard.findings, _SHOWN)
+        return Columns(_examples(columns)), heard.findings
 
     @abstractmethod
     def trainable(self, heard: Heard) -> tuple[Heard, dict[str, Any]]:
@@ -143,7 +143,7 @@ class AudioFiles(Dataset, GroupedSplits):
 
     def split_findings(self, splits: Mapping[str, Batch]) -> Iterable[Finding]:
         """Return what else there is to say of the splits, each as whole columns."""
-        return checks.speaker_findings(splits)
+        return checks.shared_findings(splits)
 
     def _load(self, seed: int, cache: Path) -> Data:
         heard, facts = self.trainable(self._of_usual_length(self._heard(self.given_path, cache)))
@@ -151,9 +151,9 @@ class AudioFiles(Dataset, GroupedSplits):
         copies = equal_pairs(columns["content"])
         rows, notes = self._split_rows(columns, copies, seed)
         splits = {
-            name: _examples({key: each[part] for key, each in columns.items()})
-            for name, part in rows.items()
+            name: {key: each[part] for key, each in columns.items()} for name, part in rows.items()
         }
+        seen = _examples(columns).keys()
         classes = facts.get("classes", ())
         info = DatasetInfo(
             name=self.title,
@@ -170,7 +170,9 @@ class AudioFiles(Dataset, GroupedSplits):
         findings = [*heard.findings, *notes, *copy_findings(copies, columns["id"], rows)]
         findings += self.split_findings(splits)
         return Data(
-            splits={name: Columns(each) for name, each in splits.items()},
+            splits={
+                name: Columns({key: each[key] for key in seen}) for name, each in splits.items()
+            },
             info=info,
             findings=findings,
         )
@@ -207,18 +209,20 @@ class AudioFiles(Dataset, GroupedSplits):
             found = self.group_names(names)
             pairs = zip(found, names, strict=True)
             speakers = object_column("" if own == name else own for own, name in pairs)
+        files = object_column(str(clip.path) for clip in clips)
         # Silence is not a copy of silence.
         heard = zip(names, looks, strict=True)
         contents = [look.content if look.peak else name for name, look in heard]
         return {
             "id": object_column(names),
             "recording": object_column(recordings),
+            "file": files,
             "length": np.array([look.length for look in looks], np.int64),
             "seconds": np.array([look.seconds for look in looks]),
             "label": object_column(self.label_of(clip) for clip in clips),
             "text": object_column(clip.text for clip in clips),
             "speaker": speakers,
-            "group": object_column(np.where(speakers == "", object_column(names), speakers)),
+            "group": object_column(np.where(speakers == "", files, speakers)),
             "split": object_column(clip.split for clip in clips),
             "content": object_column(contents),
         }
@@ -241,18 +245,23 @@ class AudioFiles(Dataset, GroupedSplits):
     ) -> tuple[dict[str, np.ndarray], list[Finding]]:
         """Split as the user says, then by official lists, then at random by speakers."""
         official, groups = self._official(columns), columns["group"]
-        notes: list[Finding] = []
         if self.split_by == "example":
+            return self.split(official, np.arange(len(groups)), copies, seed)
+        notes: list[Finding] = []
+        unknown = columns["speaker"] == ""
+        free = ~np.isin(official, ("validation", "test"))
+        drawn = [name for name in ("validation", "test") if not np.any(official == name)]
+        count = len(set(groups[free]))
+        if drawn and count <= len(drawn) < np.sum(free):
+            message = f"{count} {'files' if unknown.all() else 'speakers'} are too few for splits "
+            message += "of their own, so examples are split one by one: figures do not tell of "
+            notes.append(Finding("warning", "few-speakers", f"{message}new speakers.", self.path))
             groups = np.arange(len(groups))
-        elif "speaker" in columns:
-            taken = np.isin(official, ("validation", "test"))
-            drawn = 2 - sum(np.any(official == name) for name in ("validation", "test"))
-            count = len(set(groups[~taken]))
-            if drawn and count <= drawn:
-                message = f"{count} speakers are too few for splits of their own, so examples are "
-                message += "split one by one: figures do not tell of new speakers."
-                notes.append(Finding("warning", "few-speakers", message, self.path))
-                groups = np.arange(len(groups))
+        elif "test" in drawn and unknown.any():
+            message = f"Who speaks is not known of {np.sum(unknown):,} of {len(unknown):,} "
+            message += "recordings, so a speaker may be in two splits: figures hold for speakers "
+            message += "that the model has heard, not for new ones."
+            notes.append(Finding("warning", "unknown-speakers", message, self.path, _SPEAKERS))
         rows, found = self.split(official, groups, copies, seed)
         return rows, [*notes, *found]
 
@@ -323,13 +332,13 @@ class Recordings(AudioFiles):
                 hint=_CLASSES,
             )
         del kept.columns["text"]
-        return Heard(_with_speakers(kept.columns), kept.findings), {"classes": list(classes)}
+        return kept, {"classes": list(classes)}
 
     def known(self, columns: Batch) -> Batch:
         labels = columns["label"]
         known = np.isin(labels, self.classes) if self.classes else labels != ""
         hidden = {"text"} if known.all() else {"text", "label"}
-        return _with_speakers({key: each for key, each in columns.items() if key not in hidden})
+        return {key: each for key, each in columns.items() if key not in hidden}
 
     def split_findings(self, splits: Mapping[str, Batch]) -> Iterable[Finding]:
         classes = self.classes or sorted({each for own in splits.values() for each in own["label"]})
@@ -379,12 +388,12 @@ class Transcripts(AudioFiles):
         if not len(kept.columns["id"]):
             raise _nothing_left(self.path, kept.findings, _TEXTS)
         del kept.columns["label"]
-        return Heard(_with_speakers(kept.columns), kept.findings), {"alphabet": list(alphabet)}
+        return kept, {"alphabet": list(alphabet)}
 
     def known(self, columns: Batch) -> Batch:
         lacking = any(text is None for text in columns["text"])
         hidden = {"label", "text"} if lacking else {"label"}
-        return _with_speakers({key: each for key, each in columns.items() if key not in hidden})
+        return {key: each for key, each in columns.items() if key not in hidden}
 
     def settled(self, info: DatasetInfo) -> Self:
         """Return the dataset with the alphabet of training."""
@@ -395,6 +404,10 @@ _CLASSES = (
     "Put files into a folder for each class, give a manifest with the columns audio_filepath "
     "and label, or say how names tell the class: --set data.label='^([a-z]+)_'"
 )
+_SPEAKERS = (
+    "Give a manifest with the column speaker, or say how names tell who speaks: "
+    "--set data.group='_([a-z]+)_'"
+)
 _TEXTS = (
     "Give a manifest with audio_filepath and text, or a text file of the same name beside each "
     "recording."
@@ -402,14 +415,9 @@ _TEXTS = (
 
 
 def _examples(columns: Batch) -> Batch:
-    """Return the columns that tasks see."""
-    return {name: each for name, each in columns.items() if name not in _HIDDEN}
-
-
-def _with_speakers(columns: Batch) -> Batch:
-    """Return the columns with `speaker` only if it is known of all examples."""
-    known = bool(np.all(columns["speaker"] != ""))
-    return {name: each for name, each in columns.items() if known or name != "speaker"}
+    """Return the columns that tasks see, with `speaker` only if it is known of all examples."""
+    hidden = _HIDDEN if np.all(columns["speaker"] != "") else (*_HIDDEN, "speaker")
+    return {name: each for name, each in columns.items() if name not in hidden}
 
 
 def _amounts(columns: Batch, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -420,9 +428,10 @@ def _amounts(columns: Batch, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
             for name, each in rows.items()
         }
     }
-    if "speaker" in columns:
+    speakers = columns["speaker"]
+    if np.any(speakers != ""):
         amounts["speakers"] = {
-            name: len(set(columns["speaker"][each])) for name, each in rows.items()
+            name: len(set(speakers[each]) - {""}) for name, each in rows.items()
         }
     return amounts
 

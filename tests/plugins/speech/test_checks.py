@@ -12,7 +12,7 @@ from zoo_speech.data.datasets import Recordings, Transcripts
 
 from zoo import Finding
 
-NAMES = {"label": r"^(\d)_", "group": r"_([a-z]+\d)_", "rate": 8000}
+NAMES = {"label": r"^(\d)_", "group": r"_([a-z]+\d+)_", "rate": 8000}
 
 
 def check(path: Path, **settings) -> dict[str, Finding]:
@@ -83,6 +83,30 @@ def test_copies_and_speakers_in_two_splits_are_found(tmp_path: Path) -> None:
 
     assert "yes/a0_0.wav" in found["copies-across-splits"].message
     assert "1 of 5 speakers of test are also in train: a0" in found["speaker-across-splits"].message
+
+
+def test_speakers_in_two_splits_are_found_though_one_is_not_known(tmp_path: Path) -> None:
+    rows = []
+    for number in range(12):
+        write(tmp_path / f"{number}.wav", tone(number))
+        split, speaker = ("train", "dev", "test")[number // 2 % 3], "anna" if number else ""
+        row = {"audio_filepath": f"{number}.wav", "label": "yn"[number % 2]}
+        rows.append({**row, "split": split, "speaker": speaker})
+
+    found = check(write_jsonl(tmp_path / "m.jsonl", rows), label="", group="")
+
+    assert "1 of 1 speakers of validation are also in train" in found["speaker-across-splits"].message
+
+
+def test_it_is_said_where_speakers_are_not_known(tmp_path: Path) -> None:
+    folder = write_digits(tmp_path / "in", speakers=12)
+
+    found = check(folder, group="_(anna[1-9])_")
+
+    assert "18 of 72 recordings" in found["unknown-speakers"].message
+    assert "data.group" in found["unknown-speakers"].hint
+    for settings in ({"group": ""}, {"group": "", "split_by": "example"}, {"held_out": "anna3_"}):
+        assert ("unknown-speakers" in check(folder, **settings)) == (settings == {"group": ""})
 
 
 def test_texts_are_looked_at(tmp_path: Path) -> None:

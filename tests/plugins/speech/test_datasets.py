@@ -92,6 +92,23 @@ def test_four_speakers_are_enough_for_three_splits(tmp_path: Path) -> None:
     assert data.info.facts["speakers"] == {"train": 2, "validation": 1, "test": 1}
 
 
+def test_segments_of_one_file_stay_in_one_split(tmp_path: Path) -> None:
+    rows = []
+    for talk in range(5):
+        write(tmp_path / f"{talk}.wav", tone(talk, seconds=2.0))
+        for start in (0.0, 0.5, 1.0):
+            row = {"audio_filepath": f"{talk}.wav", "offset": start, "duration": 0.5}
+            rows.append({**row, "label": "yn"[talk % 2]})
+
+    apart = load(write_jsonl(tmp_path / "m.jsonl", rows))
+    too_few = load(write_jsonl(tmp_path / "few.jsonl", rows[:6]))
+
+    files = [set(all_rows(split)["group"]) for split in apart.splits.values()]
+    assert sum(map(len, files)) == len(set.union(*files)) == 5
+    assert "file-across-splits" not in codes(apart)
+    assert {"few-speakers", "file-across-splits"} <= set(codes(too_few))
+
+
 def test_loading_is_repeatable_and_its_fingerprint_follows_the_data(tmp_path: Path) -> None:
     folder = write_digits(tmp_path / "in")
 
