@@ -42,7 +42,10 @@ def sound_findings(clips: Sequence[Clip], looks: Sequence[Look], rate: int) -> I
     for clip, look in zip(clips, looks, strict=True):
         if look.peak < _SILENT:
             message = f"It is silent: its loudest sample is {look.peak:.1g} of full scale."
-            yield Finding("warning", "silent", message, clip.name, "Record again, or remove it.")
+            hint = "Record again, or remove it."
+            if look.channels > 1:
+                hint = "If its channels cancel each other out, give one of them alone."
+            yield Finding("warning", "silent", message, clip.name, hint)
         elif look.clipped > _CLIPPED:
             message = f"It is clipped: {look.clipped:.1%} of its samples stand at full scale."
             yield Finding("warning", "clipped", message, clip.name, "Record again at a lower gain.")

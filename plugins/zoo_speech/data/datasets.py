@@ -33,6 +33,7 @@ from zoo import (
     object_column,
     setting,
 )
+from zoo_speech.audio.likeness import SIDE, same_recordings
 from zoo_speech.audio.look import Look, look_at
 from zoo_speech.audio.recording import MAX_SECONDS, Recording
 from zoo_speech.data import checks, formats
@@ -42,7 +43,7 @@ from zoo_speech.text import TextForm
 _FOLDER = "speech"
 _SHOWN = 20
 """Findings of a kind that a report names one by one; a check names many times as many."""
-_HIDDEN = ("split", "content", "seconds", "file")
+_HIDDEN = ("split", "content", "picture", "seconds", "file")
 """Columns that tasks do not see."""
 
 
@@ -51,7 +52,8 @@ class Heard(NamedTuple):
 
     Attributes:
         columns: of the examples, with `id`, `recording`, `file`, `length`, `seconds`, `label`,
-            `text`, `speaker`, `group`, `split` and `content`; empty where nothing is known.
+            `text`, `speaker`, `group`, `split`, `content` and `picture`; empty where nothing is
+            known.
         findings: what is wrong with them and with the others.
     """
 
@@ -148,7 +150,7 @@ class AudioFiles(Dataset, GroupedSplits):
     def _load(self, seed: int, cache: Path) -> Data:
         heard, facts = self.trainable(self._of_usual_length(self._heard(self.given_path, cache)))
         columns = heard.columns
-        copies = equal_pairs(columns["content"])
+        copies = _copies(columns)
         rows, notes = self._split_rows(columns, copies, seed)
         splits = {
             name: {key: each[part] for key, each in columns.items()} for name, part in rows.items()
@@ -225,6 +227,7 @@ class AudioFiles(Dataset, GroupedSplits):
             "group": object_column(np.where(speakers == "", files, speakers)),
             "split": object_column(clip.split for clip in clips),
             "content": object_column(contents),
+            "picture": object_column(look.picture for look in looks),
         }
 
     def _of_usual_length(self, heard: Heard) -> Heard:
@@ -420,6 +423,15 @@ def _examples(columns: Batch) -> Batch:
     return {name: each for name, each in columns.items() if name not in hidden}
 
 
+def _copies(columns: Batch) -> np.ndarray:
+    """Return pairs of rows that are of one recording, int64 [pairs, 2]."""
+    equal = equal_pairs(columns["content"])
+    unlike = np.setdiff1d(np.arange(len(columns["id"])), equal[:, 1])
+    pictures = np.frombuffer(bytes.fromhex("".join(columns["picture"][unlike])), np.uint8)
+    found = same_recordings(columns["recording"][unlike], pictures.reshape(-1, SIDE, SIDE))
+    return np.concatenate([equal, unlike[found]])
+
+
 def _amounts(columns: Batch, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return how much there is to hear in each split, and of how many speakers."""
     amounts: dict[str, Any] = {
@@ -430,9 +442,7 @@ def _amounts(columns: Batch, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
     }
     speakers = columns["speaker"]
     if np.any(speakers != ""):
-        amounts["speakers"] = {
-            name: len(set(speakers[each]) - {""}) for name, each in rows.items()
-        }
+        amounts["speakers"] = {name: len(set(speakers[each]) - {""}) for name, each in rows.items()}
     return amounts
 
 
