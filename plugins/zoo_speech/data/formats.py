@@ -19,6 +19,13 @@ def find(path: str, cache: Path) -> Listing:
     Raises:
         DataError: there is nothing, or a manifest cannot be read.
     """
+    listing = _found(path, cache)
+    listing.leave_out_unwritable()
+    listing.take_speakers_from_names()
+    return listing
+
+
+def _found(path: str, cache: Path) -> Listing:
     if name := tfds_name(path):
         return tfds_audio.read(name, cache)
     place = Path(path).expanduser()

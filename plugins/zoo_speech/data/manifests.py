@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
@@ -181,4 +182,4 @@ def _file(folder: Path, name: str) -> Path:
     """Return the file that a row names, with or without its suffix."""
     named = [folder / each / name for each in _FOLDERS]
     spelled = [*named, *(each.with_name(each.name + end) for each in named for end in SUFFIXES)]
-    return next((each for each in spelled if each.is_file()), named[0])
+    return next((each for each in spelled if os.path.isfile(each)), named[0])

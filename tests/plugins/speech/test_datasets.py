@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +160,34 @@ def test_new_recordings_are_read_with_labels_only_if_all_have_one(tmp_path: Path
     assert all_rows(mixed)["id"].tolist() == ["0_anna9_0.wav", "hello.flac"]
     assert len(one) == 1
     assert not [each for each in findings if each.level == "error"]
+
+
+@pytest.mark.parametrize("name", ["a.wav/x.wav", "x" * 300 + ".wav", "a\0.wav", "\udce9.wav"])
+def test_a_row_with_an_impossible_name_is_named(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "a.wav", tone(0))
+    rows = [{"audio_filepath": each, "label": "y"} for each in ("a.wav", name)]
+
+    examples, findings = Recordings(rate=8000).read(
+        str(write_jsonl(tmp_path / "m.jsonl", rows)), cache=tmp_path / "cache"
+    )
+
+    assert all_rows(examples)["id"].tolist() == ["a.wav"]
+    assert [each.code for each in findings] in (["not-opened"], ["bad-name"])
+    findings[0].where.encode()
+
+
+def test_every_bad_file_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "in" / "good.wav", tone(0))
+    for number in range(25):
+        (tmp_path / "in" / f"bad{number}.wav").write_bytes(b"")
+    (tmp_path / "in" / "link.wav").symlink_to("gone.wav")
+    os.close(os.open(os.fsencode(tmp_path / "in") + b"/caf\xe9.wav", os.O_CREAT))
+
+    examples, findings = Recordings(rate=8000).read(str(tmp_path / "in"), cache=tmp_path / "cache")
+
+    assert len(examples) == 1
+    names = {Path(each.where).name for each in findings}
+    assert names == {*(f"bad{number}.wav" for number in range(25)), "link.wav", r"caf\udce9.wav"}
 
 
 def transcribed(folder: Path, texts: list[str]) -> Path:

@@ -124,6 +124,18 @@ def test_speech_commands_lists_are_official(tmp_path: Path) -> None:
     assert "hidden-folder" in [each.code for each in listing.findings]
 
 
+def test_names_of_speech_commands_tell_speakers_if_all_do(tmp_path: Path) -> None:
+    for number in range(4):
+        write(tmp_path / "yes" / f"0a7c2a8{number // 2}_nohash_{number}.wav", tone(number))
+
+    named = formats.find(str(tmp_path), tmp_path).clips
+    write(tmp_path / "yes" / "other.wav", tone(4))
+    mixed = formats.find(str(tmp_path), tmp_path).clips
+
+    assert [clip.speaker for clip in named] == ["0a7c2a80"] * 2 + ["0a7c2a81"] * 2
+    assert {clip.speaker for clip in mixed} == {""}
+
+
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
 def test_a_tfds_dataset_is_copied_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
