@@ -90,6 +90,9 @@ class AudioFiles(Dataset, GroupedSplits):
     rate: int = setting(
         16_000, "Samples a second at which all recordings are read.", minimum=2000, maximum=192_000
     )
+    tfds_rate: int = setting(
+        0, "Samples a second of a TFDS dataset that does not say so.", minimum=0, maximum=384_000
+    )
     split_by: Literal["speaker", "example"] = setting(
         "speaker",
         "Whether a speaker is in one random split alone, where speakers are known, or each "
@@ -185,7 +188,7 @@ class AudioFiles(Dataset, GroupedSplits):
         Raises:
             DataError: none can be read.
         """
-        listing = formats.find(path, cache)
+        listing = formats.find(path, cache, self.tfds_rate)
         found = [
             Recording(each.path, self.rate, each.start, each.seconds) for each in listing.clips
         ]

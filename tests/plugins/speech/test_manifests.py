@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from speech_files import tone, write, write_jsonl
 from zoo_speech.data import formats
 from zoo_speech.data.datasets import Recordings, Transcripts
@@ -136,32 +138,48 @@ def test_names_of_speech_commands_tell_speakers_if_all_do(tmp_path: Path) -> Non
     assert {clip.speaker for clip in mixed} == {""}
 
 
-@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
-def test_a_tfds_dataset_is_copied_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
-) -> None:
+def store(folder: Path, name: str, audio: Any, examples: list[dict], **options: Any) -> None:
+    """Write a TFDS dataset with classes, speakers and names of files."""
     tfds = pytest.importorskip("tensorflow_datasets")
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    sounds = [(tone(number) * 2**15).astype(np.int64) for number in range(6)]
-    examples = [
-        {"audio": sound, "label": number % 2, "speaker_id": f"anna{number}"}
-        for number, sound in enumerate(sounds)
-    ]
-    name = f"words_{file_format}"
+    features = {
+        "audio": audio,
+        "label": tfds.features.ClassLabel(names=["no", "yes"]),
+        "audio/filename": tfds.features.Text(),
+        "speaker_id": tfds.features.Text(),
+    }
     tfds.dataset_builders.store_as_tfds_dataset(
         name=name,
         version="1.0.0",
-        features=tfds.features.FeaturesDict(
-            {
-                "audio": tfds.features.Audio(sample_rate=8000),
-                "label": tfds.features.ClassLabel(names=["no", "yes"]),
-                "speaker_id": tfds.features.Text(),
-            }
-        ),
+        features=tfds.features.FeaturesDict(features),
         split_datasets={"train": list(enumerate(examples))},
-        data_dir=tmp_path,
-        file_format=file_format,
+        data_dir=folder,
+        **options,
     )
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+@pytest.mark.parametrize("kept", ["numbers", "files"])
+def test_a_tfds_dataset_is_copied_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str, kept: str
+) -> None:
+    tfds = pytest.importorskip("tensorflow_datasets")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    files = [write(tmp_path / f"{number}.wav", tone(number)) for number in range(6)]
+    sounds = [soundfile.read(file, dtype="int16")[0].astype(np.int64) for file in files]
+    audio = tfds.features.Audio(sample_rate=8000)
+    if kept == "files":  # each of which tells its rate
+        audio = tfds.features.Audio(file_format="wav", lazy_decode=True)
+    examples = [
+        {
+            "audio": files[number] if kept == "files" else sounds[number],
+            "label": number % 2,
+            "audio/filename": f"clips/{number}_anna{number}.wav",
+            "speaker_id": f"anna{number}",
+        }
+        for number in range(6)
+    ]
+    name = f"words_{kept}_{file_format}"
+    store(tmp_path, name, audio, examples, file_format=file_format)
     dataset = Recordings(path=f"tfds:{name}", rate=8000)
 
     data, again = (dataset.load(seed=0, cache=tmp_path / "cache") for _ in range(2))
@@ -171,8 +189,25 @@ def test_a_tfds_dataset_is_copied_once(
     assert sum(data.info.counts.values()) == 6
     row = data.splits["train"][np.array([0])]
     number = int(row["speaker"][0][-1])
+    assert row["id"][0].startswith(f"train/{number}_anna{number}.")
     assert row["label"][0] == ("no", "yes")[number % 2]
     assert np.allclose(row["recording"][0].read(), sounds[number] / 2**15, atol=1e-6)
+
+
+def test_the_rate_of_a_tfds_dataset_is_not_guessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tfds = pytest.importorskip("tensorflow_datasets")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    sound = {"audio": np.arange(8000), "label": 0, "audio/filename": "a.wav", "speaker_id": "anna"}
+    store(tmp_path, "no_rate", tfds.features.Audio(), [sound, sound])
+
+    with pytest.raises(DataError, match="does not say how many samples"):
+        formats.find("tfds:no_rate", tmp_path)
+    clips = formats.find("tfds:no_rate", tmp_path, tfds_rate=48_000).clips
+
+    assert [clip.name for clip in clips] == ["train/a.flac", "train/0000001.flac"]
+    assert soundfile.info(clips[0].path).samplerate == 48_000
 
 
 def test_a_path_without_files_is_named(tmp_path: Path) -> None:
