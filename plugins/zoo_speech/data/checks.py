@@ -22,6 +22,8 @@ _FASTEST = 40.0
 """Characters a second that nobody speaks."""
 _OF_SCRIPT = 0.05
 """Share of the letters below which a script is not one of those a text is written in."""
+_JAPANESE = ("HIRAGANA", "KATAKANA", "HALFWIDTH", "IDEOGRAPHIC")
+"""How names of letters begin that are written beside Chinese ones."""
 _NAMED = 5
 _APART = {
     "speaker": "Figures say how well these speakers are recognised, not how well new ones are.",
@@ -72,15 +74,17 @@ def shared_findings(splits: Mapping[str, Batch]) -> Iterator[Finding]:
 def spoken_alphabet(texts: Iterable[str]) -> str:
     """Return the characters of normalised texts that can be read aloud, sorted.
 
-    These are letters of the scripts that texts are written in, marks on them, apostrophes
-    and spaces; digits and signs are not, as they are spoken in many ways.
+    These are letters of the scripts that texts are written in and of no script, marks on them,
+    what joins and parts them, apostrophes and spaces; digits and signs are not, as they are
+    spoken in many ways.
     """
     counts = Counter(character for text in texts for character in text)
     scripts: Counter[str] = Counter()
     for character, count in counts.items():
         if unicodedata.category(character)[0] == "L":
             scripts[_script(character)] += count
-    used = {each for each, count in scripts.items() if count >= _OF_SCRIPT * scripts.total()}
+    least = _OF_SCRIPT * scripts.total()
+    used = {each for each, count in scripts.items() if count >= least or not each}
     return "".join(sorted(each for each in counts if _is_spoken(each, used)))
 
 
@@ -111,9 +115,17 @@ def class_counts(splits: Mapping[str, Batch], classes: Sequence[str]) -> dict[st
 
 
 def _script(character: str) -> str:
-    return unicodedata.name(character, "?").split()[0]
+    """Return the script of a letter; empty for one of any script, such as a letter apostrophe."""
+    if unicodedata.category(character) == "Lm":
+        return ""
+    script = unicodedata.name(character, "?").split()[0]
+    return "CJK" if script in _JAPANESE else script
 
 
 def _is_spoken(character: str, scripts: set[str]) -> bool:
     kind = unicodedata.category(character)[0]
-    return character in " '" or kind == "M" or (kind == "L" and _script(character) in scripts)
+    return (
+        character in " '\u200c\u200d"
+        or kind == "M"
+        or (kind == "L" and _script(character) in scripts)
+    )

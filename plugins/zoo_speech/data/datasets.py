@@ -36,13 +36,14 @@ from zoo import (
 from zoo_speech.audio.likeness import SIDE, same_recordings
 from zoo_speech.audio.look import Look, look_at
 from zoo_speech.audio.recording import MAX_SECONDS, Recording
-from zoo_speech.data import checks, formats
+from zoo_speech.data import checks, formats, manifests
 from zoo_speech.data.clips import Clip
 from zoo_speech.text import TextForm
 
 _FOLDER = "speech"
 _SHOWN = 20
 """Findings of a kind that a report names one by one; a check names many times as many."""
+_UNTOLD = "Nothing is said of it that could be measured against."
 _HIDDEN = ("split", "content", "picture", "seconds", "file")
 """Columns that tasks do not see."""
 
@@ -126,9 +127,22 @@ class AudioFiles(Dataset, GroupedSplits):
 
         See :meth:`zoo.Dataset.read`.
         """
+        return self._told(self._heard(path, cache / _FOLDER))
+
+    def read_labelled(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
+        """Read recordings to measure on; those that cannot be measured on are named.
+
+        Where that is so of all, none is left out. See :meth:`zoo.Dataset.read_labelled`.
+        """
         heard = self._heard(path, cache / _FOLDER)
-        columns = self.known(heard.columns)
-        return Columns(_examples(columns)), heard.findings
+        measurable = self.measurable(heard.columns)
+        if not measurable.any():
+            return self._told(heard)
+        for row in np.flatnonzero(~measurable).tolist():
+            label = heard.columns[self.labels][row]
+            message = f"It is of {label!r}, which the model does not know." if label else _UNTOLD
+            heard.warn(row, "not-measured", message, "It is left out.")
+        return self._told(heard.without(~measurable))
 
     @abstractmethod
     def trainable(self, heard: Heard) -> tuple[Heard, dict[str, Any]]:
@@ -139,8 +153,12 @@ class AudioFiles(Dataset, GroupedSplits):
         """
 
     @abstractmethod
-    def known(self, columns: Batch) -> Batch:
-        """Return the columns without those labels that are not known of all examples."""
+    def known(self, columns: Batch) -> np.ndarray:
+        """Return of which examples it is known what `labels` says, bool [n]."""
+
+    def measurable(self, columns: Batch) -> np.ndarray:
+        """Return which examples a model can be measured on, bool [n]."""
+        return self.known(columns)
 
     def label_of(self, clip: Clip) -> str:
         """Return the class that a recording is of, empty where unknown."""
@@ -149,6 +167,15 @@ class AudioFiles(Dataset, GroupedSplits):
     def split_findings(self, splits: Mapping[str, Batch]) -> Iterable[Finding]:
         """Return what else there is to say of the splits, each as whole columns."""
         return checks.shared_findings(splits)
+
+    def _told(self, heard: Heard) -> tuple[Examples, list[Finding]]:
+        """Return the examples, with what is said of them if it is known of all."""
+        hidden = {"label", "text"}
+        if self.known(heard.columns).all():
+            hidden.remove(self.labels)
+        columns = _examples(heard.columns)
+        kept = {name: each for name, each in columns.items() if name not in hidden}
+        return Columns(kept), heard.findings
 
     def _load(self, seed: int, cache: Path) -> Data:
         heard, facts = self.trainable(self._of_usual_length(self._heard(self.given_path, cache)))
@@ -315,10 +342,14 @@ class Recordings(AudioFiles):
         "Regular expression for the class in an example's name, instead of its folder. Its "
         "first bracket counts, if it has one.",
     )
+    classes_are: Literal["labels", "speakers"] = setting(
+        "labels",
+        "What the classes are: `labels`, or `speakers` where they are known, and labels elsewhere.",
+    )
 
     def label_of(self, clip: Clip) -> str:
         if not self.label:
-            return clip.label or clip.speaker
+            return (self.classes_are == "speakers" and clip.speaker) or clip.label
         pattern = _pattern("label", self.label)
         match = pattern.search(clip.name)
         return (match and match[1 if pattern.groups else 0]) or ""
@@ -340,11 +371,15 @@ class Recordings(AudioFiles):
         del kept.columns["text"]
         return kept, {"classes": list(classes)}
 
-    def known(self, columns: Batch) -> Batch:
+    def known(self, columns: Batch) -> np.ndarray:
         labels = columns["label"]
-        known = np.isin(labels, self.classes) if self.classes else labels != ""
-        hidden = {"text"} if known.all() else {"text", "label"}
-        return {key: each for key, each in columns.items() if key not in hidden}
+        return np.isin(labels, self.classes) if self.classes else labels != ""
+
+    def measurable(self, columns: Batch) -> np.ndarray:
+        """See :meth:`AudioFiles.measurable`. Speakers can be verified though they are new."""
+        known = self.known(columns)
+        new = self.classes_are == "speakers" and bool(np.all(columns["speaker"] != ""))
+        return np.ones_like(known) if new else known
 
     def split_findings(self, splits: Mapping[str, Batch]) -> Iterable[Finding]:
         classes = self.classes or sorted({each for own in splits.values() for each in own["label"]})
@@ -392,14 +427,16 @@ class Transcripts(AudioFiles):
                 heard.warn(row, code, message, "It is left out. Correct it, or data.alphabet.")
         kept = heard.without(bad)
         if not len(kept.columns["id"]):
-            raise _nothing_left(self.path, kept.findings, _TEXTS)
+            folders = manifests.below(self.path)
+            choice = (
+                f"Give one of the folders in it that have manifests: {', '.join(folders[:10])}."
+            )
+            raise _nothing_left(self.path, kept.findings, choice if folders else _TEXTS)
         del kept.columns["label"]
         return kept, {"alphabet": list(alphabet)}
 
-    def known(self, columns: Batch) -> Batch:
-        lacking = any(text is None for text in columns["text"])
-        hidden = {"label", "text"} if lacking else {"label"}
-        return {key: each for key, each in columns.items() if key not in hidden}
+    def known(self, columns: Batch) -> np.ndarray:
+        return np.array([text is not None for text in columns["text"]])
 
     def settled(self, info: DatasetInfo) -> Self:
         """Return the dataset with the alphabet of training."""
@@ -408,7 +445,8 @@ class Transcripts(AudioFiles):
 
 _CLASSES = (
     "Put files into a folder for each class, give a manifest with the columns audio_filepath "
-    "and label, or say how names tell the class: --set data.label='^([a-z]+)_'"
+    "and label, or say how names tell the class: --set data.label='^([a-z]+)_'. "
+    "To learn who speaks: --set data.classes_are=speakers"
 )
 _SPEAKERS = (
     "Give a manifest with the column speaker, or say how names tell who speaks: "

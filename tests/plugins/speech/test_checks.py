@@ -167,6 +167,8 @@ def test_what_cannot_be_used_at_all_is_one_finding(tmp_path: Path) -> None:
         (["abc", "a b", "it's 5 \u20ac"], " 'abcist"),
         (["\u0434\u0430", "\u043d\u0435\u0442"], "\u0430\u0434\u0435\u043d\u0442"),
         (["a" * 50 + "\u0436"], "a"),
+        (["\u0434" * 50 + "\u02bc"], "\u02bc\u0434"),
+        (["\u6f22" * 90 + "\u3042\u30a2\u30fc"], "\u3042\u30a2\u30fc\u6f22"),
     ],
 )
 def test_the_alphabet_is_the_letters_that_texts_are_written_in(

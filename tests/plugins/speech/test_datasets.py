@@ -139,6 +139,37 @@ def test_a_manifest_gives_classes(tmp_path: Path) -> None:
     assert "untrained-class" in codes(chosen)
 
 
+def test_classes_are_speakers_only_if_told_so(tmp_path: Path) -> None:
+    rows = []
+    for number in range(12):
+        write(tmp_path / f"{number}.wav", tone(number))
+        rows.append({"path": f"{number}.wav", "speaker": ("ann", "bob")[number % 2]})
+    unlabelled = write_jsonl(tmp_path / "a.jsonl", rows)
+    labelled = write_jsonl(tmp_path / "b.jsonl", [{**row, "label": "yes"} for row in rows])
+
+    for path in (unlabelled, labelled):
+        data = load(path, classes_are="speakers", split_by="example")
+        assert data.info.facts["classes"] == ["ann", "bob"]
+    with pytest.raises(DataError, match="no class") as raised:
+        load(unlabelled)
+    assert "data.classes_are=speakers" in str(raised.value)
+
+
+def test_what_the_model_does_not_know_is_named_and_not_measured_on(tmp_path: Path) -> None:
+    for word in ("yes", "no", "perhaps"):
+        write(tmp_path / "new" / word / "a.wav", tone(0))
+    dataset = Recordings(classes=("no", "yes"))
+
+    measured, findings = dataset.read_labelled(str(tmp_path / "new"), cache=tmp_path / "cache")
+    predicted, _ = dataset.read(str(tmp_path / "new"), cache=tmp_path / "cache")
+
+    assert all_rows(measured)["label"].tolist() == ["no", "yes"]
+    assert len(predicted) == 3
+    (left_out,) = (each for each in findings if each.code == "not-measured")
+    assert left_out.where == "perhaps/a.wav"
+    assert "'perhaps', which the model does not know" in left_out.message
+
+
 def test_one_class_is_not_enough(tmp_path: Path) -> None:
     write(tmp_path / "in" / "yes" / "a.wav", tone(0))
     with pytest.raises(DataError, match="two classes or more"):

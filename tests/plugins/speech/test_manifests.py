@@ -30,6 +30,17 @@ def test_a_jsonl_manifest_names_files_texts_and_segments(tmp_path: Path) -> None
     assert (segment.start, segment.seconds, segment.name) == (1.0, 0.5, "a.wav@1")
 
 
+def test_a_json_array_is_a_manifest_too(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", tone(0))
+    manifest = tmp_path / "data.json"
+    manifest.write_text('[{"audio_filepath": "a.wav",\n "text": "yes"},\n "a.wav"]')
+
+    listing = formats.find(str(manifest), tmp_path)
+
+    assert [clip.text for clip in listing.clips] == ["yes"]
+    assert [each.where for each in listing.findings] == ["data.json:2"]
+
+
 def test_bad_rows_are_named_and_the_others_read(tmp_path: Path) -> None:
     write(tmp_path / "a.wav", tone(0))
     manifest = tmp_path / "data.jsonl"
@@ -61,20 +72,24 @@ def test_a_manifest_without_files_says_what_is_lacking(tmp_path: Path) -> None:
 
 
 def test_common_voice_has_official_splits_and_speakers(tmp_path: Path) -> None:
+    language = tmp_path / "corpus" / "en"
     header = "client_id\tpath\tsentence\tup_votes\n"
     for number, split in enumerate(["train", "dev", "test"]):
-        write(tmp_path / "clips" / f"{split}.mp3", tone(number, 1.0, rate=16_000), 16_000)
+        write(language / "clips" / f"{split}.mp3", tone(number, 1.0, rate=16_000), 16_000)
         row = f'anna{number}\t{split}.mp3\tHe said "hello".\t2\n'
-        (tmp_path / f"{split}.tsv").write_text(header + row)
-    (tmp_path / "validated.tsv").write_text(header + row)
-    (tmp_path / "clip_durations.tsv").write_text("clip\tduration[ms]\ntrain.mp3\t300\n")
+        (language / f"{split}.tsv").write_text(header + row)
+    (language / "validated.tsv").write_text(header + row)
+    (language / "clip_durations.tsv").write_text("clip\tduration[ms]\ntrain.mp3\t300\n")
 
-    data = Transcripts(path=str(tmp_path)).load(seed=0, cache=tmp_path / "cache")
+    data = Transcripts(path=str(language)).load(seed=0, cache=tmp_path / "cache")
 
     assert data.info.counts == {"train": 1, "validation": 1, "test": 1}
     row = data.splits["validation"][np.array([0])]
     assert (row["text"][0], row["speaker"][0]) == ('He said "hello".', "anna1")
     assert data.info.facts["alphabet"] == list(" adehilos")
+    with pytest.raises(DataError) as raised:
+        Transcripts(path=str(tmp_path / "corpus")).load(seed=0, cache=tmp_path / "cache")
+    assert "that have manifests: en" in str(raised.value)
 
 
 def test_librispeech_folders_tell_split_speaker_and_text(tmp_path: Path) -> None:
