@@ -25,12 +25,14 @@ SIDE = 16
 SECONDS = 60.0
 """As much of a recording, from its begin, is compared."""
 
+_RATE = 8000
+"""Samples a second at which recordings are compared."""
 _LOWEST, _HIGHEST = 100.0, 3600.0
-"""Hz between which recordings are compared: what those of any rate have."""
-_WINDOW, _HOP = 0.032, 0.008
-"""Seconds that a spectrum is of, and from one to the next."""
-_LOUD_FOR, _LOUD = 0.01, 0.01
-"""Seconds, and share of the largest energy in so many: from there on there is sound."""
+"""Hz between which they are compared: what recordings of any rate have."""
+_WINDOW, _HOP = 256, 64
+"""Samples that a spectrum is of, and from one to the next."""
+_LOUD_FOR, _LOUD = 80, 0.01
+"""Samples, and share of the largest energy in so many: from there on there is sound."""
 _RANGE = 4.0
 """Powers of ten between black and white."""
 _LIKENESS = 0.92
@@ -49,13 +51,12 @@ def picture(samples: np.ndarray, rate: int) -> np.ndarray:
     Returns:
         uint8 [SIDE, SIDE], bands and time; zeros where nothing is heard.
     """
-    window, hop, loud_for = (max(round(each * rate), 1) for each in (_WINDOW, _HOP, _LOUD_FOR))
-    samples = _voice(samples, rate)
-    energy = uniform_filter1d(samples.astype(np.float64) ** 2, loud_for)
+    voice = _voice(samples, rate)
+    energy = uniform_filter1d(voice.astype(np.float64) ** 2, _LOUD_FOR)
     loud = np.flatnonzero(energy >= _LOUD * energy.max())
-    sound = np.pad(samples[loud[0] : loud[-1] + 1], window // 2 + 1)
-    frames = sliding_window_view(sound, window)[::hop] * np.hanning(window).astype(np.float32)
-    powers = np.abs(fft.rfft(frames)) ** 2 @ _bands(window, rate)
+    sound = np.pad(voice[loud[0] : loud[-1] + 1], _WINDOW // 2)
+    frames = sliding_window_view(sound, _WINDOW)[::_HOP] * np.hanning(_WINDOW).astype(np.float32)
+    powers = np.abs(fft.rfft(frames)) ** 2 @ _bands()
     summed = np.pad(np.cumsum(powers, axis=0), ((1, 0), (0, 0)))
     edges = np.linspace(0, len(powers), SIDE + 1)
     moments = np.arange(len(powers) + 1)
@@ -83,17 +84,17 @@ def same_recordings(recordings: Sequence[Sound], pictures: np.ndarray) -> np.nda
 
 
 def _voice(samples: np.ndarray, rate: int) -> np.ndarray:
-    """Return what samples have between the frequencies that are compared."""
+    """Return what samples have between the frequencies that are compared, at `_RATE`."""
     length = fft.next_fast_len(len(samples), real=True)
     spectrum = fft.rfft(samples, length)
     frequencies = fft.rfftfreq(length, 1 / rate)
     spectrum[(frequencies < _LOWEST) | (frequencies > _HIGHEST)] = 0
-    return fft.irfft(spectrum, length)[: len(samples)]
+    return fft.irfft(spectrum, max(round(length * _RATE / rate), 1))
 
 
-def _bands(window: int, rate: int) -> np.ndarray:
+def _bands() -> np.ndarray:
     """Return triangular weights of frequencies on a mel scale, float32 [frequencies, SIDE]."""
-    mels = np.log1p(fft.rfftfreq(window, 1 / rate) / 700)
+    mels = np.log1p(fft.rfftfreq(_WINDOW, 1 / _RATE) / 700)
     edges = np.linspace(np.log1p(_LOWEST / 700), np.log1p(_HIGHEST / 700), SIDE + 2)
     low, middle, high = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = mels[:, None] - low, high - mels[:, None]
