@@ -160,8 +160,8 @@ class AudioFiles(Dataset, GroupedSplits):
         """Return which examples a model can be measured on, bool [n]."""
         return self.known(columns)
 
-    def label_of(self, clip: Clip) -> str:
-        """Return the class that a recording is of, empty where unknown."""
+    def label_of(self, clip: Clip, speaker: str) -> str:
+        """Return the class that a recording by a speaker is of, empty where unknown."""
         return clip.label
 
     def split_findings(self, splits: Mapping[str, Batch]) -> Iterable[Finding]:
@@ -251,7 +251,7 @@ class AudioFiles(Dataset, GroupedSplits):
             "file": files,
             "length": np.array([look.length for look in looks], np.int64),
             "seconds": np.array([look.seconds for look in looks]),
-            "label": object_column(self.label_of(clip) for clip in clips),
+            "label": object_column(map(self.label_of, clips, speakers)),
             "text": object_column(clip.text for clip in clips),
             "speaker": speakers,
             "group": object_column(np.where(speakers == "", files, speakers)),
@@ -347,9 +347,9 @@ class Recordings(AudioFiles):
         "What the classes are: `labels`, or `speakers` where they are known, and labels elsewhere.",
     )
 
-    def label_of(self, clip: Clip) -> str:
+    def label_of(self, clip: Clip, speaker: str) -> str:
         if not self.label:
-            return (self.classes_are == "speakers" and clip.speaker) or clip.label
+            return (self.classes_are == "speakers" and speaker) or clip.label
         pattern = _pattern("label", self.label)
         match = pattern.search(clip.name)
         return (match and match[1 if pattern.groups else 0]) or ""

@@ -150,6 +150,8 @@ def test_classes_are_speakers_only_if_told_so(tmp_path: Path) -> None:
     for path in (unlabelled, labelled):
         data = load(path, classes_are="speakers", split_by="example")
         assert data.info.facts["classes"] == ["ann", "bob"]
+    named = load(tmp_path, classes_are="speakers", split_by="example", group=r"^(\d)")
+    assert named.info.facts["classes"] == list("0123456789")
     with pytest.raises(DataError, match="no class") as raised:
         load(unlabelled)
     assert "data.classes_are=speakers" in str(raised.value)
