@@ -60,6 +60,8 @@ _OGG_PAGE = 65_307
 """Bytes of a page of an Ogg file at most."""
 _HEADER = 80
 """Bytes of the longest usual header in such a container."""
+_HEADERS = 4096
+"""Bytes that headers and tags without sound may well have."""
 _AGAIN = "Copy or download it again, or remove it."
 
 
@@ -153,20 +155,18 @@ class Recording:
         """Return where the segment lies in its opened file.
 
         Raises:
-            RecordingError: it lies behind the end of it, or nobody knows where that is.
+            RecordingError: it has no sound, lies behind the end of the file, or nobody knows
+                where that is.
         """
-        if file.frames >= _UNKNOWN_FRAMES:
-            problem = "does not say how long it is, as its writer could not know."
-            hint = "Write it again, for example: ffmpeg -i FILE NEW.flac"
-            raise RecordingError(str(self.path), "no-length", problem, hint)
+        _check_length(self.path, file)
         first = round(self.start * file.samplerate)
         rest = max(file.frames - first, 0)
         frames = rest if self.seconds is None else min(round(self.seconds * file.samplerate), rest)
         if not frames:
-            if file.frames and self.seconds != 0:
-                problem = f"ends before the {self.start:g} s at which the segment begins."
-                raise RecordingError(str(self.path), "no-sound", problem, "Correct the manifest.")
-            raise RecordingError(str(self.path), "no-sound", "has a header, but no sound.")
+            problem = f"ends before the {self.start:g} s at which the segment begins."
+            if rest:
+                problem = f"has a segment of {self.seconds:g} s at {self.start:g} s."
+            raise RecordingError(str(self.path), "no-sound", problem, "Correct the manifest.")
         return Extent(self.path, first, frames, file.samplerate, self.rate)
 
 
@@ -295,6 +295,24 @@ def _check_container(path: Path, file: BinaryIO) -> None:
             problem = f"has a header, but no sound; it is {problem}"
             raise RecordingError(str(path), "no-sound", problem)
         raise RecordingError(str(path), "truncated", f"is {problem}")
+
+
+def _check_length(path: Path, file: soundfile.SoundFile) -> None:
+    """Raise for a header that does not say how long the sound is, or says that there is none.
+
+    Raises:
+        RecordingError: that is so.
+    """
+    if file.frames >= _UNKNOWN_FRAMES:
+        problem = "does not say how long it is, as its writer could not know."
+        hint = "Write it again, for example: ffmpeg -i FILE NEW.flac"
+        raise RecordingError(str(path), "no-length", problem, hint)
+    if not file.frames:
+        if (size := path.stat().st_size) <= _HEADERS:
+            raise RecordingError(str(path), "no-sound", "has a header, but no sound.")
+        problem = f"has {size:,} bytes, but a header that says that there is no sound."
+        hint = "If its writer was stopped: ffmpeg -ignore_length 1 -i FILE NEW.flac"
+        raise RecordingError(str(path), "no-length", problem, hint)
 
 
 def _lacking_of_page(end: bytes) -> int:

@@ -151,6 +151,9 @@ def test_files_that_were_piped_or_cannot_be_searched_are_read(tmp_path: Path, ki
 
 
 def test_files_that_do_not_say_their_length_are_named(tmp_path: Path) -> None:
+    wav = bytearray(write(tmp_path / "a.wav", tone(9)).read_bytes())
+    wav[40:44] = bytes(4)
+    (tmp_path / "a.wav").write_bytes(wav)
     flac = bytearray(write(tmp_path / "a.flac", tone(9)).read_bytes())
     flac[21] &= 0xF0  # the number of samples
     flac[22:26] = bytes(4)
@@ -162,6 +165,7 @@ def test_files_that_do_not_say_their_length_are_named(tmp_path: Path) -> None:
     (tmp_path / "b.mp3").write_bytes(headless)
     (tmp_path / "tagged.mp3").write_bytes(mp3 + b"TAG" + bytes(3000))
 
+    assert examine(Recording(tmp_path / "a.wav", 8000)).cause == "no-length"
     assert examine(Recording(tmp_path / "a.flac", 8000)).cause == "no-length"
     named = examine(Recording(tmp_path / "b.mp3", 8000))
     assert named.cause == "no-length"
