@@ -201,6 +201,14 @@ class Dataset(Component, ABC):
             the readable examples, and a finding for each thing that is not.
         """
 
+    def read_labelled(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
+        """Read labelled examples to measure a model on.
+
+        The default is :meth:`read`. A loader may leave out, and name, examples that are not
+        labelled or are of what the model does not know, so that the others can be measured on.
+        """
+        return self.read(path, cache=cache)
+
     def settled(self, info: DatasetInfo) -> Self:
         """Return the loader as a bundle keeps it, for reading new files as the old ones.
 

@@ -252,6 +252,21 @@ def test_evaluate_measures_on_the_official_test_split_of_files(
     assert (evaluation["examples"], finding["level"], finding["code"]) == expected
 
 
+def test_evaluate_leaves_out_what_a_dataset_cannot_measure_on(
+    toy_run: zoo.Run, points: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_labelled(self: toy.Points, path: str, *, cache: Path):
+        examples, _ = self.read(path, cache=cache)
+        left_out = zoo.Finding("warning", "not-measured", "It is of an unknown class.")
+        return zoo.Columns(examples[np.arange(12)]), [left_out]
+
+    monkeypatch.setattr(toy.Points, "read_labelled", read_labelled)
+    evaluation = zoo.evaluate(toy_run.path, data=str(points), samples=20)
+
+    assert evaluation["examples"] == 12
+    assert [each["code"] for each in evaluation["findings"]] == ["not-measured"]
+
+
 def test_evaluate_refuses_a_test_split_of_other_data(toy_run: zoo.Run, copy: Path) -> None:
     with pytest.raises(DataError, match="trained beside"):
         zoo.evaluate(toy_run.path, settings={"count": 100})

@@ -86,7 +86,7 @@ def _labelled(bundle: Bundle, data: str) -> tuple[Examples, list[Finding]]:
     Raises:
         DataError: none is readable and labelled.
     """
-    examples, findings = bundle.dataset.read(data, cache=cache_folder())
+    examples, findings = bundle.dataset.read_labelled(data, cache=cache_folder())
     if not len(examples):
         raise DataError(
             f"No example in {data} can be read: {findings[0].message if findings else 'empty'}",

@@ -113,6 +113,10 @@ class GeneratedSpeech(Dataset):
         """Read the user's own recordings."""
         return self.reader().read(path, cache=cache)
 
+    def read_labelled(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
+        """Read the user's own recordings to measure on."""
+        return self.reader().read_labelled(path, cache=cache)
+
     def _check_words(self) -> None:
         for word in self.words:
             if word not in WORDS:
