@@ -112,6 +112,7 @@ if TYPE_CHECKING:
         limited_findings as limited_findings,
     )
     from zoo.data.grouped import (
+        SPLITS as SPLITS,
         GroupedSplits as GroupedSplits,
         copy_findings as copy_findings,
         equal_pairs as equal_pairs,
@@ -293,7 +294,7 @@ _EXPORTS = {
     ),
     "zoo.data.examples": ("Columns", "all_rows", "object_column"),
     "zoo.data.findings": ("limited_findings",),
-    "zoo.data.grouped": ("GroupedSplits", "copy_findings", "equal_pairs"),
+    "zoo.data.grouped": ("SPLITS", "GroupedSplits", "copy_findings", "equal_pairs"),
     "zoo.data.near_copies": ("near_copies",),
     "zoo.data.splits": ("split_by_group", "split_by_time", "split_stratified"),
     "zoo.data.tfds": ("tfds_builder", "tfds_fingerprint", "tfds_name"),

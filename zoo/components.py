@@ -192,11 +192,22 @@ class Dataset(Component, ABC):
 
     @abstractmethod
     def read(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
-        """Read new examples to predict on, labelled or not.
+        """Read new examples to predict on or to measure on, labelled or not.
+
+        Where files tell of official splits, the examples have `split`: `train`, `validation`,
+        `test`, or empty. Measuring then goes by the test split alone.
 
         Returns:
             the readable examples, and a finding for each thing that is not.
         """
+
+    def read_labelled(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
+        """Read labelled examples to measure a model on.
+
+        The default is :meth:`read`. A loader may leave out, and name, examples that are not
+        labelled or are of what the model does not know, so that the others can be measured on.
+        """
+        return self.read(path, cache=cache)
 
     def settled(self, info: DatasetInfo) -> Self:
         """Return the loader as a bundle keeps it, for reading new files as the old ones.

@@ -75,6 +75,11 @@ class Simulator(TransactionData, Portfolio):
 
     title: ClassVar[str] = "simulated transactions"
 
+    @property
+    def origin(self) -> str:
+        """See :attr:`TransactionData.origin`."""
+        return "generator"
+
     def training_source(self, seed: int, cache: Path) -> Source:
         """See :meth:`TransactionData.training_source`."""
         cache.mkdir(parents=True, exist_ok=True)

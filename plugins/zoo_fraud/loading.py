@@ -108,6 +108,11 @@ class TransactionData(Dataset, SplitSettings):
     def source(self, path: str, cache: Path) -> Source:
         """Return what `path` stands for."""
 
+    @property
+    def origin(self) -> str:
+        """Where the transactions come from, as `DatasetInfo.source` has it."""
+        return self.path
+
     def training_source(self, seed: int, cache: Path) -> Source:
         """Return what to train on."""
         return self.source(self.given_path, cache)
@@ -262,7 +267,7 @@ class TransactionData(Dataset, SplitSettings):
         frauds = {name: int(each.columns["label"].sum()) for name, each in splits.items()}
         return DatasetInfo(
             name=self.title,
-            source=self.path or "generator",
+            source=self.origin,
             fingerprint=fingerprint(
                 prepared.table.content,
                 settings,

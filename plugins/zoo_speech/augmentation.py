@@ -7,7 +7,7 @@ drawn from its own seeds, so they are the same in whatever batch it comes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ _ROOMS = 32
 """Rooms that there are to draw from."""
 _ROOM_SECONDS = 0.25
 """How long an echo lasts, s."""
-_NOISE_SECONDS = 8
+NOISE_SECONDS = 8
 """Length of each noise, which repeats, s."""
 _COLOURS = (0.0, 0.5, 1.0)
 """Noises: their amplitude falls with this power of the frequency. White, pink and brown."""
@@ -71,6 +71,10 @@ class Augment(zoo.Augmentation):
         noise: probability of noise.
         ratio_db: the least and the largest ratio of speech to noise, dB.
         gain_db: sound becomes louder or softer by up to this, dB.
+        own_noises: noises instead of generated ones, float32 [noises, samples], each with a mean
+            square of 1; they are repeated.
+        own_rooms: echoes instead of generated ones, float32 [rooms, samples], over what is
+            heard directly.
     """
 
     rate: int
@@ -81,6 +85,8 @@ class Augment(zoo.Augmentation):
     noise: float = 0.7
     ratio_db: tuple[float, float] = (5.0, 40.0)
     gain_db: float = 10.0
+    own_noises: np.ndarray | None = field(default=None, repr=False, compare=False)
+    own_rooms: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def __call__(
         self, inputs: dict[str, Any], targets: Any, seeds: Any, progress: Any
@@ -127,7 +133,7 @@ class Augment(zoo.Augmentation):
         """Add echoes and colour; what is heard directly stays where it was."""
         samples = tf.shape(sound)[1]
         size = -(-(samples + self._rooms.shape[1]) // _BLOCK) * _BLOCK
-        room = tf.cast(draws.room * _ROOMS, tf.int32)
+        room = tf.cast(draws.room * len(self._rooms), tf.int32)
         there = tf.where(draws.has_room < self.room, draws.distance, 0.0)
         echoes = tf.gather(tf.signal.rfft(self._rooms, [size]), room)
         response = 1 + tf.cast(there[:, None], tf.complex64) * echoes
@@ -151,17 +157,19 @@ class Augment(zoo.Augmentation):
         power = tf.reduce_sum(tf.square(sound), axis=1) / tf.cast(length, tf.float32)
         level = tf.sqrt(power) / _amplitude(ratio)
         level = tf.where(draws.has_noise < self.noise, level, 0.0)
-        colours, period = self._noises.shape
+        count, period = self._noises.shape
         first = tf.cast(draws.place * period, tf.int32)
-        colour = tf.cast(draws.noise * colours, tf.int32) * period
+        chosen = tf.cast(draws.noise * count, tf.int32) * period
         places = (first[:, None] + tf.range(tf.shape(sound)[1])) % period
-        noise = tf.gather(tf.reshape(self._noises, [-1]), colour[:, None] + places)
+        noise = tf.gather(tf.reshape(self._noises, [-1]), chosen[:, None] + places)
         return sound + level[:, None] * noise
 
     @cached_property
     def _noises(self) -> np.ndarray:
-        """Noises of a mean square of 1, float32 [colours, samples]."""
-        rng, samples = np.random.default_rng(0), self.rate * _NOISE_SECONDS
+        """Noises of a mean square of 1, float32 [noises, samples]."""
+        if self.own_noises is not None:
+            return self.own_noises
+        rng, samples = np.random.default_rng(0), self.rate * NOISE_SECONDS
         white = np.fft.rfft(rng.normal(size=samples))
         # Below 50 Hz nothing is heard, and brown noise would have all its power there.
         frequencies = np.maximum(np.fft.rfftfreq(samples, 1 / self.rate), 50.0)
@@ -175,6 +183,8 @@ class Augment(zoo.Augmentation):
 
         Noise that decays by 60 dB within .1 to .8 s, sparse at first and dense later.
         """
+        if self.own_rooms is not None:
+            return self.own_rooms
         rng, samples = np.random.default_rng(1), round(self.rate * _ROOM_SECONDS)
         seconds = np.arange(samples) / self.rate
         decay = np.exp(-6.9 * seconds / rng.uniform(0.1, 0.8, (_ROOMS, 1)))

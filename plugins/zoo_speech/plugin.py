@@ -198,6 +198,7 @@ def zoo_recipes() -> list[zoo.RecipeSpec]:
                 **_SETTINGS,
                 # Who is to be recognised has to be known: speakers are in all splits.
                 "data.split_by": "example",
+                "data.classes_are": "speakers",
                 "train.batch_tokens": 12_000,
                 "train.stages": _stages(head=4, all_=30, scratch=40, most=6000, peak=3e-3),
                 "train.learning_rate": 3e-3,

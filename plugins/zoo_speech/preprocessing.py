@@ -71,9 +71,11 @@ class SpeakerPreprocessing(zoo.ClassPreprocessing):
 
     Attributes:
         rate: samples a second.
+        longest: samples that a network is given at once in training, at most; 0 if unknown.
     """
 
     rate: int
+    longest: int = 0
 
     @property
     def tensors(self) -> dict[str, zoo.Tensor]:
@@ -81,7 +83,7 @@ class SpeakerPreprocessing(zoo.ClassPreprocessing):
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        return {"rate": np.array(self.rate)}
+        return {"rate": np.array(self.rate), "longest": np.array(self.longest)}
 
     def inputs(self, batch: zoo.Batch) -> zoo.Batch:
         return padded_sounds(batch)
@@ -118,11 +120,15 @@ class TranscriptPreprocessing(zoo.Preprocessing):
         pieces: mean number of these in a text of the training split.
         units: whether these are characters or words.
         form: of normalised text.
+        window: how long recordings are that the network sees whole, unless the task says, s.
+        longest: samples that a network is given at once in training, at most; 0 if unknown.
     """
 
     rate: int
     alphabet: tuple[str, ...]
     pieces: float = 1.0
+    window: float = 20.0
+    longest: int = 0
     units: Units = "characters"
     form: TextForm = field(default_factory=TextForm)
 
@@ -133,7 +139,11 @@ class TranscriptPreprocessing(zoo.Preprocessing):
             inputs=_VARIABLE,
             outputs={"logits": zoo.Tensor((None, len(classes)), names=classes)},
             classes=classes,
-            arrays={"rate": np.array(self.rate), "pieces": np.array(self.pieces)},
+            arrays={
+                "rate": np.array(self.rate),
+                "pieces": np.array(self.pieces),
+                "longest": np.array(self.longest),
+            },
         )
 
     def inputs(self, batch: zoo.Batch) -> zoo.Batch:

@@ -17,6 +17,10 @@ from typing import Any, cast
 import numpy as np
 
 import zoo
+from zoo_speech.decoding.timing import timed_words
+from zoo_speech.preprocessing import TranscriptPreprocessing
+from zoo_speech.tasks.transcribe import Transcribe, written
+from zoo_speech.tasks.windows import parts_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,35 @@ class Received:
     def read(self, start: int = 0, end: int | None = None) -> np.ndarray:
         """Return the samples from `start` to before `end`."""
         return self.samples[start:end]
+
+
+class _Text:
+    """What is written of a stream; frames that stay as they are are searched once.
+
+    Args:
+        task: decodes.
+        preprocessing: of the bundle.
+    """
+
+    def __init__(self, task: Transcribe, preprocessing: TranscriptPreprocessing) -> None:
+        self._task = task
+        self._cut = task.cut(preprocessing)
+        self._rate = preprocessing.rate
+        self._symbols = ("", *preprocessing.alphabet)
+        self._search = task.search(self._symbols)
+        self._heard = 0
+
+    def predictions(self, outputs: list[zoo.Batch], windows: zoo.Batch) -> zoo.Batch:
+        """Return what `Transcribe.decode` says of the outputs of all windows so far."""
+        frames = [each["log_probs"][0] for each in outputs]
+        parts, samples = parts_of(frames, windows["length"], self._cut)
+        for part in parts[self._heard : -1]:
+            self._search.hear(part)
+        self._heard = len(parts) - 1
+        search = self._search.copy()
+        search.hear(parts[-1])
+        frame = samples / self._rate
+        return written([timed_words(search.said(), frame, self._symbols, self._task.unit)])
 
 
 class Stream:
@@ -59,6 +92,8 @@ class Stream:
         self._buffer = np.zeros(0, np.float32)
         self._heard = self._said = 0
         self._kept: dict[tuple[int, int], Any] = {}
+        task = bundle.task
+        self._text = _Text(task, self._preprocessing) if isinstance(task, Transcribe) else None
 
     def feed(self, samples: np.ndarray) -> dict[str, Any] | None:
         """Take in samples.
@@ -98,9 +133,14 @@ class Stream:
             "length": np.array([self._heard], np.int64),
         }
         windows = zoo.all_rows(self._task.windows(zoo.Columns(examples), self._preprocessing))
-        outputs = _together(self._outputs(windows))
-        restored = self._task.restore(outputs, windows, examples, self._preprocessing)
-        predictions = self._task.decode(restored, self._decision)
+        outputs = self._outputs(windows)
+        if self._text:
+            predictions = self._text.predictions(outputs, windows)
+        else:
+            restored = self._task.restore(
+                _together(outputs), windows, examples, self._preprocessing
+            )
+            predictions = self._task.decode(restored, self._decision)
         return next(self._task.records(examples, predictions))
 
     def _append(self, samples: np.ndarray) -> None:

@@ -37,7 +37,7 @@ ELSEWHERE = {"write-a-plugin.md"}
 
 NOT_CARRIED_OUT = {
     ("train", "leaves"): "needs what `zoo new` makes, which tests/scaffold installs and trains",
-    ("launch", "--workers", "2", "--", "train"): "tests/zoo/test_multiworker.py launches the same",
+    ("launch", "--workers", "2", "--"): "tests/zoo/test_multiworker.py launches training",
     ("plugins", "check"): "runs the contract suite, as tests/testing does for each plugin",
     ("prefetch",): "needs a network; tests/zoo/test_prefetch.py has the like without one",
 }
@@ -139,8 +139,9 @@ def _write_recordings(folder: Path) -> None:
         for row, (label, recording) in enumerate(
             zip(columns["label"], columns["recording"], strict=True)
         ):
-            name = f"{recording.voice.name}-{row}.wav".replace(" ", "-")
-            for place in (f"recordings/{label}", "new-recordings"):
+            voice = recording.voice.name.replace(" ", "-")
+            name = f"{voice}-{row}.wav"
+            for place in (f"recordings/{label}", "new-recordings", f"new-speakers/{voice}"):
                 (folder / place).mkdir(parents=True, exist_ok=True)
                 soundfile.write(folder / place / name, recording.read(), recording.rate)
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+
+import zoo
+from zoo.api import resolve
 
 SCRIPTS = sorted((Path(__file__).parents[2] / "recipes").glob("*.py"))
 
@@ -97,3 +102,28 @@ def test_the_script_of_translation_asks_for_the_languages(monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "argv", [str(script), "texts"])
     with pytest.raises(SystemExit, match="which language"):
         runpy.run_path(str(script), run_name="__main__")
+
+
+@pytest.mark.parametrize("recipe", ["speech/keywords", "speech/transcribe", "speech/speakers"])
+def test_the_script_of_speech_is_for_each_of_its_recipes(
+    recipe: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (script,) = (each for each in SCRIPTS if each.stem == "speech_finetune")
+    text = script.read_text(encoding="utf-8")
+    assert 'RECIPE = "speech/keywords"' in text
+    edited = tmp_path / script.name
+    edited.write_text(text.replace('RECIPE = "speech/keywords"', f'RECIPE = "{recipe}"'))
+
+    def train(name: str, *, settings: dict[str, Any], **options: str) -> SimpleNamespace:
+        monitor = resolve(name, settings=settings).task.monitor
+        system = {"name": "Ours", "values": {monitor: {"value": 0.5, "low": 0.4, "high": 0.6}}}
+        return SimpleNamespace(evaluation={"systems": [system]}, report="", bundle="")
+
+    monkeypatch.setattr(zoo, "check_data", lambda *given, **options: [])
+    monkeypatch.setattr(zoo, "train", train)
+    monkeypatch.setattr(sys, "argv", [str(edited)])
+    runpy.run_path(str(edited), run_name="__main__")
+    assert "0.500 (0.400 to 0.600)" in capsys.readouterr().out

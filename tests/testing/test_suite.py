@@ -104,15 +104,15 @@ def trial(tmp_path: Path) -> Trial:
 
 
 def test_checking_a_good_plugin_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["plugins", "check", "toy", "--json"])
+    code = main(["plugins", "check", "toy", "--only", "component or model or learns", "--json"])
     told = json.loads(capsys.readouterr().out)
     assert code == zoo.ExitCode.OK
     assert told["plugin"] == "toy"
     statuses = {each["check"]: each["status"] for each in told["checks"]}
     assert "failed" not in statuses.values()
     assert statuses["test_model_saves_and_loads_equal[net]"] == "passed"
-    assert statuses["test_recipe_is_equal_on_two_replicas[train]"] == "passed"
-    assert told["counts"]["passed"] > 60
+    assert statuses["test_recipe_learns[train]"] == "passed"
+    assert told["counts"]["passed"] > 15
     assert all(each["message"] for each in told["checks"] if each["status"] == "skipped")
 
 

@@ -144,6 +144,16 @@ def test_predict_needs_no_labels_but_evaluate_does(
         zoo.evaluate(toy_run.path, data=str(unlabelled))
 
 
+def test_evaluate_says_why_partly_labelled_examples_do_not_count(
+    toy_run: zoo.Run, points: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = zoo.Finding("warning", "partly-labelled", "Only 3 of 4 have one.")
+    read = zoo.Columns({"point": np.zeros((4, 2), np.float32)}), [finding]
+    monkeypatch.setattr(type(zoo.load(toy_run.path).dataset), "read", lambda *_, **__: read)
+    with pytest.raises(DataError, match="Only 3 of 4 have one"):
+        zoo.evaluate(toy_run.path, data=str(points))
+
+
 def test_predict_on_nothing_readable_is_an_error(toy_run: zoo.Run, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text("?")
@@ -216,6 +226,45 @@ def test_evaluate_measures_other_labelled_files(toy_run: zoo.Run, points: Path) 
     evaluation = zoo.evaluate(toy_run.path, data=str(points), samples=20)
     assert evaluation["examples"] == 16
     assert evaluation["systems"][0]["values"]["auc"]["value"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        (["train", "validation", "test", "test"], (8, "note", "test-split")),
+        (["train", "train", "", "validation"], (16, "warning", "no-test-split")),
+    ],
+)
+def test_evaluate_measures_on_the_official_test_split_of_files(
+    toy_run: zoo.Run,
+    points: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    splits: list[str],
+    expected: tuple[int, str, str],
+) -> None:
+    bundle = zoo.load(toy_run.path)
+    examples, _ = bundle.dataset.read(str(points), cache=points.parent)
+    official = zoo.object_column(np.repeat(splits, 4))
+    read = zoo.Columns({**zoo.all_rows(examples), "split": official}), []
+    monkeypatch.setattr(type(bundle.dataset), "read", lambda *_, **__: read)
+    evaluation = zoo.evaluate(toy_run.path, data=str(points), samples=20)
+    (finding,) = evaluation["findings"]
+    assert (evaluation["examples"], finding["level"], finding["code"]) == expected
+
+
+def test_evaluate_leaves_out_what_a_dataset_cannot_measure_on(
+    toy_run: zoo.Run, points: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_labelled(self: toy.Points, path: str, *, cache: Path):
+        examples, _ = self.read(path, cache=cache)
+        left_out = zoo.Finding("warning", "not-measured", "It is of an unknown class.")
+        return zoo.Columns(examples[np.arange(12)]), [left_out]
+
+    monkeypatch.setattr(toy.Points, "read_labelled", read_labelled)
+    evaluation = zoo.evaluate(toy_run.path, data=str(points), samples=20)
+
+    assert evaluation["examples"] == 12
+    assert [each["code"] for each in evaluation["findings"]] == ["not-measured"]
 
 
 def test_evaluate_refuses_a_test_split_of_other_data(toy_run: zoo.Run, copy: Path) -> None:

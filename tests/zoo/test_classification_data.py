@@ -203,11 +203,14 @@ def test_columns_can_be_named(folder: Path) -> None:
 def test_official_splits_of_a_table_are_kept(folder: Path) -> None:
     names = ("train", "Val", "testing", "fold 5")
     rows = _listed(folder, "path", split=lambda path: names[int(path.stem) % 4])
-    data = _load(Files(path=str(_table(folder / "list.csv", rows))))
+    table = str(_table(folder / "list.csv", rows))
+    data = _load(Files(path=table))
     for part, (split, columns) in enumerate(_all(data).items()):
         assert len(columns["id"]) == COUNT // 2, split
         assert {int(name[-6:-4]) % 4 for name in columns["id"]} == {part}
     assert {"unknown-split", "unlisted"} <= _codes(data)
+    read, _ = Files(classes=CLASSES).read(table, cache=folder)
+    assert set(zoo.all_rows(read)["split"]) == {"train", "validation", "test", ""}
 
 
 def test_tables_of_splits_are_read_together(folder: Path, tmp_path: Path) -> None:

@@ -400,6 +400,22 @@ def test_predict_writes_a_line_for_each_example_and_names_what_is_bad(
     assert err == f"error: {points}, line 2: not [x, y, label]\n"
 
 
+@pytest.mark.parametrize("name", ["", "none.csv", "none.jsonl", "none"])
+def test_predict_on_an_empty_file_writes_nothing_and_says_so(
+    toy_run: zoo.Run, points: Path, capsys: Capture, name: str
+) -> None:
+    points.write_text("")
+    target = points.with_name(name) if name else None
+    arguments = ["predict", str(toy_run.path), str(points), *(["-o", str(target)] if name else [])]
+    assert main(arguments) == ExitCode.OK
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "nothing in it to predict on" in err
+    if target:
+        written = target / "predictions.jsonl" if target.is_dir() else target
+        assert written.read_bytes() == b""
+
+
 def test_predict_writes_a_file(toy_run: zoo.Run, points: Path, capsys: Capture) -> None:
     target = points.with_name("scores.csv")
     arguments = ["predict", str(toy_run.path), str(points), "--out", str(target), "--json"]

@@ -35,12 +35,19 @@ _ON_ONE_HOST = {
 """Several devices first: they have to be chosen before the backend starts."""
 _SPREADS = {"two devices": 1, "two processes": 2, "four processes": 4}
 """How many processes each way has."""
+_DENSE, _SYNCHRONISED, _BY_TOKENS = "fraud/finetune", "medical/classify", "translation/finetune"
 _SOME = {
-    ("tensorflow", 4): ("fraud/finetune",),
-    ("jax", 2): ("fraud/finetune", "medical/classify"),
-    ("jax", 4): ("fraud/finetune",),
+    ("tensorflow", 2): (_DENSE, _SYNCHRONISED, _BY_TOKENS),
+    ("tensorflow", 4): (_DENSE,),
+    ("jax", 1): (_DENSE, _SYNCHRONISED, _BY_TOKENS),
+    ("jax", 2): (_DENSE, _SYNCHRONISED),
+    ("jax", 4): (),
 }
-"""What several processes train, as each compiles for itself; all with EVERY_RECIPE=1."""
+"""What is not trained of all recipes, as each process compiles for itself; all with EVERY_RECIPE=1.
+
+The first has no layer that looks at a whole batch, the second synchronises its normalisation, and
+the third has batches of a number of tokens.
+"""
 
 
 def _recipes(backend: str, workers: int) -> tuple[str, ...]:

@@ -154,8 +154,10 @@ def _metrics(run: zoo.Run) -> list[dict[str, object]]:
     return [{k: v for k, v in event.items() if k not in times} for event in events]
 
 
-@pytest.mark.parametrize("keep", ["best", "last"])
-@pytest.mark.parametrize("place", [(0, 1), (0, 26), (1, 7), (1, 52)])
+@pytest.mark.parametrize(
+    ("place", "keep"),
+    [((0, 1), "best"), ((0, 26), "last"), ((1, 7), "best"), ((1, 7), "last"), ((1, 52), "best")],
+)
 def test_interrupted_run_writes_a_checkpoint_and_resumes_exactly(
     tmp_path: Path, place: tuple[int, int], keep: str, undisturbed: Callable[[str], zoo.Run]
 ) -> None:
@@ -269,6 +271,17 @@ def test_weights_that_fit_nowhere_are_refused(tmp_path: Path, plain: zoo.Run) ->
     note = "1 of 4 variables carried over (body begins anew, head 1 of 2)"
     assert carried_over(transfer) == note
     assert note in other.report.read_text()
+
+
+def test_weights_of_which_hardly_any_fit_are_refused_with_the_model_they_are_of(
+    tmp_path: Path, plain: zoo.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy.Net, "transfer", lambda *networks: [])
+    with pytest.raises(ConfigError, match="only 0 of 4 variables can start from") as raised:
+        zoo.train("toy", runs=tmp_path, weights=str(plain.path), settings={"model.width": 9})
+    width = zoo.load(plain.path).architecture.width
+    assert f"--set model.width={width}" in str(raised.value.hint)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_may_bring_its_own_loss(
@@ -411,6 +424,27 @@ def test_weights_decay_but_biases_do_not() -> None:
     kernel, bias = layer.get_weights()
     assert kernel.item() == pytest.approx(0.95)
     assert bias.item() == 1.0
+
+
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_averaged_weights_of_a_short_stage_have_left_the_beginning(accumulate: int) -> None:
+    weight = keras.Variable(np.zeros((1, 1), np.float32))
+    config = TrainConfig(
+        optimizer="sgd",
+        momentum=0.0,
+        schedule="constant",
+        warmup=0.0,
+        learning_rate=1.0,
+        ema=0.999,
+        accumulate=accumulate,
+    )
+    optimizer = build_optimizer(
+        config, Stage(), [weight], steps=100, scale=1.0, rates={}, adapt=lambda base: base
+    )
+    for _ in range(100 * accumulate):
+        optimizer.apply([np.ones((1, 1), np.float32)], [weight])
+    optimizer.finalize_variable_values([weight])
+    assert -100 < weight.numpy() < -85
 
 
 def test_two_replicas_learn_what_one_learns(tmp_path: Path) -> None:

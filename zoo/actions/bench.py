@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.actions import together
+from zoo.actions.loading import load_data
 from zoo.cluster import detect, joined
 from zoo.components import Batch
 from zoo.data.examples import EncodedExamples
@@ -23,7 +24,6 @@ from zoo.data.pipeline import Shard, training_batches
 from zoo.distribution import Distribution, distribute
 from zoo.distribution.devices import Batches, OneDevice
 from zoo.recipe import Recipe
-from zoo.settings import cache_folder
 from zoo.training.loop import Trainer
 from zoo.training.stages import active_stages
 
@@ -100,7 +100,7 @@ def bench(recipe: Recipe, steps: int) -> Bench:
 
 def training_examples(recipe: Recipe) -> EncodedExamples:
     """Return the training split of a recipe as its network sees it."""
-    data = recipe.dataset.load(seed=recipe.seed, cache=cache_folder())
+    data = load_data(recipe)
     preprocessing = recipe.task.prepare(data.splits["train"], data.info)
     windows = recipe.task.windows(data.splits["train"], preprocessing)
     return EncodedExamples(windows, preprocessing, recipe.train.memory)

@@ -7,12 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zoo import bundle as bundles
 from zoo.actions.measure import measure_bundle
 from zoo.bundle import Bundle
 from zoo.cluster import current, detect, joined
 from zoo.components import Examples, Finding, Metrics
-from zoo.data.examples import all_rows
+from zoo.data.examples import Columns, all_rows
 from zoo.errors import ConfigError, DataError, MissingRequirementError, UnknownNameError
 from zoo.evaluation.evaluate import differing_columns
 from zoo.recipe import EvaluationConfig
@@ -79,21 +81,49 @@ def evaluate(
 def _labelled(bundle: Bundle, data: str) -> tuple[Examples, list[Finding]]:
     """Return the examples in files, as a bundle reads them, and what it found in them.
 
+    Of files with official splits these are the examples of the test split.
+
     Raises:
         DataError: none is readable and labelled.
     """
-    examples, findings = bundle.dataset.read(data, cache=cache_folder())
+    examples, findings = bundle.dataset.read_labelled(data, cache=cache_folder())
     if not len(examples):
         raise DataError(
             f"No example in {data} can be read: {findings[0].message if findings else 'empty'}",
             hint="`zoo check-data` lists everything that is wrong.",
         )
     if not bundle.task.labelled(all_rows(examples)):
+        partly = [each.message for each in findings if each.code == "partly-labelled"]
+        none = f"The examples in {data} have no labels, so there is nothing to measure against."
         raise DataError(
-            f"The examples in {data} have no labels, so there is nothing to measure against.",
+            "\n".join([none, *partly]),
             hint="Use `zoo predict` for files without labels.",
         )
-    return examples, findings
+    examples, notes = _to_measure_on(examples, data)
+    return examples, [*findings, *notes]
+
+
+def _to_measure_on(examples: Examples, data: str) -> tuple[Examples, list[Finding]]:
+    """Return the official test split of examples, all of them where files tell of none.
+
+    Also what is to be said of it.
+    """
+    columns = all_rows(examples)
+    if "split" not in columns:
+        return examples, []
+    official = columns["split"]
+    test = official == "test"
+    if test.all():
+        return examples, []
+    if not test.any():
+        message = f"{np.sum(official != ''):,} of {len(official):,} examples are of official "
+        message += "splits to train on, and none of one to test on."
+        hint = "Figures on what a model was trained on are too good: name other files."
+        return examples, [Finding("warning", "no-test-split", message, data, hint)]
+    kept = {name: column[test] for name, column in columns.items()}
+    message = f"Measured on the official test split alone, {test.sum():,} of {len(test):,} examples"
+    message += f", such as {kept['id'][0]}." if "id" in kept else "."
+    return Columns(kept), [Finding("note", "test-split", message, data)]
 
 
 def _test_split(bundle: Bundle) -> Examples:

@@ -87,7 +87,8 @@ class Predictions:
 
     def _fill(self, folder: Path) -> None:
         bundle = self.bundle
-        bundle.task.files(self.examples, self.columns, folder, bundle.preprocessing)
+        if self.records:
+            bundle.task.files(self.examples, self.columns, folder, bundle.preprocessing)
         findings = _json_lines(asdict(finding) for finding in self.findings)
         write_text(folder / "predictions.jsonl", self._lines())
         if bundle.task.plain_text:
@@ -104,6 +105,8 @@ class Predictions:
         return json.dumps(self.records, ensure_ascii=False, indent=1)
 
     def _csv(self) -> str:
+        if not self.records:
+            return ""
         text = io.StringIO()
         writer = csv.DictWriter(text, dict.fromkeys(name for each in self.records for name in each))
         writer.writerow({name: _cell(name) for name in writer.fieldnames})
@@ -171,12 +174,18 @@ def predict(
         settings: of the dataset or the task, by dotted name.
         explain: add what the task says of its reasons.
 
+    Returns:
+        the predictions; none, and a note, if there is nothing in the files.
+
     Raises:
-        DataError: nothing in `data` can be read.
+        DataError: nothing of what is in `data` can be read.
     """
     with joined(detect()):
         bundle = bundles.load(path).with_settings(settings)
         examples, findings = bundle.dataset.read(str(data), cache=cache_folder())
+        if not len(examples) and not findings:
+            note = Finding("note", "empty", "There is nothing in it to predict on.", str(data))
+            return Predictions([], [note], {}, {}, bundle)
         if not len(examples):
             lines = [f"{finding.where}: {finding.message}" for finding in findings[:10]]
             raise DataError("\n".join([f"Nothing in {data} can be predicted on.", *lines]))

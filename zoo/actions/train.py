@@ -17,11 +17,12 @@ import numpy as np
 
 from zoo import bundle as bundles
 from zoo.actions import together
+from zoo.actions.loading import load_data
 from zoo.actions.measure import measure_bundle, store
 from zoo.bundle import Bundle
 from zoo.cluster import current, detect, joined
 from zoo.components import Data, Examples, Model, Preprocessing, Task, Tensor
-from zoo.config import from_file, to_toml
+from zoo.config import dump, from_file, to_toml
 from zoo.data.examples import Columns, EncodedExamples, all_rows
 from zoo.distribution import Distribution, distribute
 from zoo.errors import ConfigError, DataError, DivergedError, PluginError, StorageError
@@ -31,7 +32,6 @@ from zoo.presets import preset
 from zoo.recipe import Recipe, resolve_recipe
 from zoo.registry import Registry, registry
 from zoo.runs import Run, lock
-from zoo.settings import cache_folder
 from zoo.storage import remove_leftovers, write_text
 from zoo.training.checkpoints import Checkpoint, Checkpoints
 from zoo.training.listeners import Listener
@@ -39,6 +39,9 @@ from zoo.training.loop import Trainer, Validation
 from zoo.training.stages import Parts, active_stages, check_parts
 from zoo.training.state import weights
 from zoo.weights import newly_named
+
+_LEAST_SHARE = 0.1
+"""Share of a model's variables that has to start from given weights; less is no transfer."""
 
 
 @dataclass(frozen=True)
@@ -155,13 +158,7 @@ def _seed_row(run: Run, seed: int) -> dict[str, Any]:
 
 def _load(recipe: Recipe, run: Run) -> Data:
     began = time.monotonic()
-    data = recipe.dataset.load(seed=recipe.seed, cache=cache_folder())
-    errors = [finding for finding in data.findings if finding.level == "error"]
-    if errors:
-        raise DataError(
-            "\n".join(f"{each.where}: {each.message}" for each in errors[:10]),
-            hint="`zoo check-data` lists everything that is wrong.",
-        )
+    data = load_data(recipe)
     previous = run.path / "data.json"
     if previous.exists() and run.read("data.json")["fingerprint"] != data.info.fingerprint:
         raise DataError(
@@ -309,7 +306,7 @@ def _start_from_weights(
     """Set the initial weights the recipe asks for.
 
     Raises:
-        ConfigError: nothing of the source fits the model.
+        ConfigError: too little of the source fits the model.
     """
     if not bundles.is_bundle(recipe.weights):
         recipe.model.load_preset(recipe.weights, model)
@@ -326,12 +323,27 @@ def _start_from_weights(
     }
     run.log(event)
     _tell(options, event)
-    if not copied:
-        raise ConfigError(
-            f"Nothing of {recipe.weights} ({source.addresses['model']}) fits the model "
-            f"{recipe.addresses['model']}.",
-            hint="Choose the model and the model settings of the source, or weights=none.",
-        )
+    if len(copied) < _LEAST_SHARE * len(model.weights):
+        raise _misfit(recipe, source, f"{len(copied)} of {len(model.weights)} variables", options)
+
+
+def _misfit(recipe: Recipe, source: Bundle, copied: str, options: Options) -> ConfigError:
+    """Return what to say of weights of which so little fits, and which model they would fit."""
+    address, own = recipe.addresses["model"], source.addresses["model"]
+    wanted = [] if own == address else [f"use.model={own}"]
+    like = recipe.model if own == address else type(source.architecture)()
+    given, there = dump(source.architecture), dump(like)
+    wanted += [f"model.{name}={each}" for name, each in given.items() if each != there.get(name)]
+    plugins = options.plugins or registry()
+    hint = "Begin anew: --weights none"
+    if wanted and plugins.takes(recipe.addresses["task"], "model", own):
+        settings = " ".join(f"--set {each}" for each in wanted)
+        hint = f"Train the model that they are of: {settings}"
+    return ConfigError(
+        f"Of the model {address} only {copied} can start from {recipe.weights}, whose weights are "
+        f"those of {own}.",
+        hint=hint,
+    )
 
 
 def _carried_over(parts: Parts, copied: set[str]) -> dict[str, dict[str, int]]:

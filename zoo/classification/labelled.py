@@ -148,7 +148,7 @@ class LabelledData(Dataset, GroupedSplits):
         found = self.find(path, labelled=False)
         labels, findings = found.columns["label"], list(found.findings)
         known = self._known(labels)
-        columns = _examples(found.columns)
+        columns = self.with_official(_examples(found.columns), found.columns["split"])
         if not np.all(known):
             del columns["label"]
             if np.any(known):

@@ -155,6 +155,9 @@ class Group:
                         f"and {theirs} for {self.members[index]}"
                     )
         if differences:
+            # Nobody leaves before all know, or who did not would only hear that another failed.
+            with contextlib.suppress(WorkerError):
+                self.gather(None)
             more = len(differences) - _SHOWN
             rest = [f"and {more} more"] if more > 0 else []
             lines = "\n".join([*differences[:_SHOWN], *rest])

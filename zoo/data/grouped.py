@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.components import Finding, setting
+from zoo.components import Batch, Finding, setting
 from zoo.data.splits import split_by_group
 from zoo.errors import ConfigError, DataError
 
@@ -59,6 +59,15 @@ class GroupedSplits:
             match = pattern.search(name) if self.group else None
             groups.append((match and match[1 if pattern.groups else 0]) or name)
         return np.array(groups, object)
+
+    def with_official(self, columns: Batch, official: np.ndarray) -> Batch:
+        """Return columns with `split` if any example is of an official one.
+
+        Args:
+            columns: of examples that :meth:`zoo.Dataset.read` returns.
+            official: the official split of each example, empty where there is none [n].
+        """
+        return {**columns, "split": official} if np.any(official != "") else dict(columns)
 
     def split(
         self, official: np.ndarray, groups: np.ndarray, copies: np.ndarray, seed: int

@@ -88,8 +88,7 @@ class Surroundings:
         shared = request.node.getparent(pytest.Class).stash
         if _SUBJECT not in shared:
             folder = tmp_path_factory.mktemp(f"contract-{self.plugin}")
-            unasked = _unasked(self.plugin, request.getfixturevalue("left_out"))
-            shared[_SUBJECT] = Subject(self.plugin, folder, trial, datasets, models, unasked)
+            shared[_SUBJECT] = Subject(self.plugin, folder, trial, datasets, models)
         return shared[_SUBJECT]
 
     @pytest.fixture(autouse=True)
@@ -123,24 +122,13 @@ def _offered(plugin: str) -> dict[tuple[Kind, str], Any]:
 
 
 def _reason(test: Any, reasons: Mapping[str, str]) -> str:
-    """Return the reason given for a test; empty if there is none."""
-    return _reason_for(test.originalname, test.name, reasons)
-
-
-def _reason_for(check: str, name: str, reasons: Mapping[str, str]) -> str:
-    """Return the reason given for a check, or for a test of it by its name or a pattern."""
+    """Return the reason given for a test, by its name or a pattern; empty if there is none."""
     for pattern, reason in reasons.items():
         # Brackets in a name are no pattern.
-        if pattern == check or fnmatchcase(name, pattern.replace("[", "[[]")):
+        named = fnmatchcase(test.name, pattern.replace("[", "[[]"))
+        if named or pattern == test.originalname:
             return reason
     return ""
-
-
-def _unasked(plugin: str, left_out: Mapping[str, str]) -> frozenset[str]:
-    """Return the recipes whose check on replicas is left out."""
-    check = RecipeContract.test_recipe_is_equal_on_two_replicas.__name__
-    recipes = [name for kind, name in _offered(plugin) if kind == "recipe"]
-    return frozenset(name for name in recipes if _reason_for(check, f"{check}[{name}]", left_out))
 
 
 class PackageContract(Surroundings):

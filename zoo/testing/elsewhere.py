@@ -1,6 +1,6 @@
 """Asks another process: one with another hash seed, two devices, or another Keras backend.
 
-All that is to be known of a recipe is asked at once, as TensorFlow takes seconds to start.
+What can be asked at once is, as TensorFlow takes seconds to start.
 """
 
 from __future__ import annotations
@@ -59,11 +59,18 @@ class Answers:
         return dict(np.load(self.folder / _PREDICTIONS))
 
 
-def ask(trial: Trial, run: Path, *, replicas: bool) -> Answers:
-    """Let another process load the data, predict with a run's bundle, and train on replicas."""
-    # Replicas first: their devices have to be chosen before TensorFlow does anything else.
-    questions = [*(["replicas"] if replicas else []), "data", "predictions"]
-    return _ask([trial], {"questions": questions, "run": str(run)}, {})
+def ask(trial: Trial, run: Path) -> Answers:
+    """Let another process load the data, and predict with a run's bundle."""
+    return _ask([trial], {"questions": ["data", "predictions"], "run": str(run)}, {})
+
+
+def ask_of_replicas(trial: Trial) -> float:
+    """Let another process train on two replicas and on one device.
+
+    Returns:
+        how far apart they end, as a share of the way.
+    """
+    return float(_ask([trial], {"questions": ["replicas"]}, {}).of("replicas"))
 
 
 def ask_on_backend(trials: Sequence[Trial], backend: str) -> dict[str, str]:

@@ -46,7 +46,6 @@ class Subject:
         settings: dotted settings over those of every recipe's `trial`.
         datasets: for each dataset that needs files, its settings, such as `path`.
         models: for each model that suits no recipe as it is, dotted settings that make it do.
-        unasked: names of recipes of which another process is not asked what replicas do.
     """
 
     name: str
@@ -54,7 +53,6 @@ class Subject:
     settings: Mapping[str, Any] = field(default_factory=dict)
     datasets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    unasked: frozenset[str] = frozenset()
     _trials: dict[Any, Trial] = field(default_factory=dict)
     _faults: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -407,5 +405,4 @@ class Trial:
         """What another process found of the same recipe."""
         from zoo.testing.elsewhere import ask
 
-        name = self.address.partition("/")[2]
-        return ask(self, self.execution.run.path, replicas=name not in self.subject.unasked)
+        return ask(self, self.execution.run.path)

@@ -70,7 +70,10 @@ class TrainConfig:
     clip_norm: float | None = setting(None, "Largest global norm of the gradients.", minimum=0)
     accumulate: int = setting(1, "Steps whose gradients are averaged for one update.", minimum=1)
     ema: float | None = setting(
-        None, "Momentum of a moving average of the weights, which is then what is kept.", maximum=1
+        None,
+        "Momentum of a moving average of the weights, which is then what is kept; less at first, "
+        "so that the beginning of a stage is forgotten.",
+        maximum=1,
     )
     patience: int | None = setting(
         None, "Stop a stage after so many validations without a better metric.", minimum=1

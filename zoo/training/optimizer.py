@@ -51,7 +51,7 @@ def build_optimizer(
         options["momentum"] = config.momentum
     if config.optimizer == "adamw":
         options["weight_decay"] = config.weight_decay
-    base = adapt(_BASES[config.optimizer])
+    base = _averaging(adapt(_BASES[config.optimizer]))
     if all(rate == 1.0 for rate in rates.values()):
         optimizer = base(**options)
     else:
@@ -96,6 +96,29 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self) -> dict[str, float]:
         """Return the arguments."""
         return {"peak": self.peak, "warmup": self.warmup}
+
+
+def _averaging(base: Optimizer) -> Optimizer:
+    """Derive an optimizer whose moving average of the weights soon forgets the first of them.
+
+    Keras' average begins at the weights after one step and keeps momentum ** n of them after n
+    more: most of it, where a stage is short. Here momentum rises to what is set, and is at most
+    (1 + n) / (10 + n), as in TensorFlow's `tf.train.ExponentialMovingAverage`. Steps that only
+    accumulate share the momentum of their update.
+    """
+
+    class AveragingOptimizer(base):  # type: ignore[valid-type, misc]
+        @property
+        def ema_momentum(self) -> Any:
+            done = keras.ops.cast(self.iterations, "float32")
+            momentum = keras.ops.minimum(self._last_momentum, (1 + done) / (10 + done))
+            return momentum ** (1 / (self.gradient_accumulation_steps or 1))
+
+        @ema_momentum.setter
+        def ema_momentum(self, value: float) -> None:
+            self._last_momentum = value
+
+    return AveragingOptimizer
 
 
 def _with_rates(base: Optimizer) -> Any:

@@ -109,7 +109,10 @@ class Images(ScanFiles):
     def read(self, path: str, *, cache: Path) -> tuple[Columns, list[Finding]]:
         """See :meth:`zoo.LabelledData.read`."""
         examples, findings = super().read(path, cache=cache)
-        return self._examples(examples), findings
+        found = self._examples(examples)
+        if "split" in examples.columns:
+            found.columns["split"] = examples.columns["split"]
+        return found, findings
 
     def _examples(self, examples: Columns) -> Columns:
         """Return the columns that tasks see."""
@@ -199,7 +202,7 @@ class Masks(ScanFiles):
                 findings.append(Finding("warning", "bad-mask", error.message, path, error.hint))
             else:
                 columns = marked if len(marked["id"]) == len(columns["id"]) else columns
-        return Columns(seen(columns)), findings
+        return Columns(self.with_official(seen(columns), columns["split"])), findings
 
     def settled(self, info: DatasetInfo) -> Self:
         """Return the loader with the classes of training and their numbers in masks."""

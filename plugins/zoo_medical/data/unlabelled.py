@@ -44,4 +44,4 @@ class Unlabelled(ScanFiles):
     def read(self, path: str, *, cache: Path) -> tuple[Columns, list[Finding]]:
         found = self.find(path, labelled=False)
         columns = {name: each for name, each in found.columns.items() if name != "label"}
-        return Columns(seen(columns)), list(found.findings)
+        return Columns(self.with_official(seen(columns), columns["split"])), list(found.findings)

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from zoo import fingerprint, publish_file
+from zoo_speech.audio import likeness
 from zoo_speech.audio.recording import Recording, RecordingError, blocks, opened
 
-_VERSION = 1
+_VERSION = 2
 """Rises when looks say other things, so that what is kept of them is not used."""
 _FULL_SCALE = 0.999
 """From this on a sample counts as clipped, if it is not alone."""
@@ -34,10 +36,10 @@ class Look:
         seconds: how long it is.
         native: samples a second of the file.
         channels: of the file.
-        peak: largest absolute sample, 1 for full scale.
-        rms: root mean square of the samples.
+        peak: largest absolute sample of the mean of the channels, 1 for full scale.
         clipped: share of the samples that stand at full scale, two or more in a row.
         content: a hash of the samples, whatever the file's name and format.
+        picture: of `zoo_speech.audio.likeness`, as hexadecimal digits.
     """
 
     cause: str = ""
@@ -48,9 +50,9 @@ class Look:
     native: int = 0
     channels: int = 0
     peak: float = 0.0
-    rms: float = 0.0
     clipped: float = 0.0
     content: str = ""
+    picture: str = ""
 
 
 def look_at(recordings: Sequence[Recording], cache: Path) -> list[Look]:
@@ -75,23 +77,25 @@ def examine(recording: Recording) -> Look:
     try:
         with opened(recording.path) as file:
             extent = recording.extent(file)
-            digest, peak, power, clipped = hashlib.sha256(), 0.0, 0.0, 0
-            for block in blocks(file, extent.first, extent.frames):
+            digest, clipped = hashlib.sha256(), 0
+            peak, begin = 0.0, np.zeros(0, np.float32)
+            for block in blocks(extent.path, file, extent.first, extent.frames):
                 digest.update(np.ascontiguousarray(block).tobytes())
-                size = np.abs(block)
-                peak = max(peak, float(size.max()))
-                power += float(np.mean(block.astype(np.float64) ** 2)) * len(block)
-                full = size >= _FULL_SCALE
+                full = np.abs(block) >= _FULL_SCALE
                 clipped += int(np.count_nonzero(full[1:] & full[:-1]))
+                mono = block.mean(axis=1)
+                peak = max(peak, float(np.abs(mono).max()))
+                if len(begin) < likeness.SECONDS * extent.native:
+                    begin = np.append(begin, mono)
             return Look(
                 length=extent.length,
                 seconds=extent.frames / extent.native,
                 native=extent.native,
                 channels=file.channels,
                 peak=peak,
-                rms=(power / extent.frames) ** 0.5,
                 clipped=clipped / (extent.frames * file.channels),
                 content=digest.hexdigest()[:20],
+                picture=likeness.picture(begin, extent.native).tobytes().hex(),
             )
     except RecordingError as error:
         return Look(cause=error.cause, problem=error.problem, hint=error.hint)
@@ -102,7 +106,7 @@ def _stamp(recordings: Sequence[Recording]) -> str:
     parts: list[Any] = [_VERSION]
     for recording in recordings:
         parts.append([recording.path, recording.rate, recording.start, recording.seconds])
-        if recording.path.exists():
+        with suppress(OSError):
             about = recording.path.stat()
             parts.append([about.st_size, about.st_mtime_ns, about.st_mode])
     return fingerprint(parts)

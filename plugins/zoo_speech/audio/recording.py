@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import gcd
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 import numpy as np
 import soundfile
@@ -30,6 +30,7 @@ MAX_SECONDS = 3 * 3600.0
 Cause = Literal[
     "missing",
     "no-permission",
+    "not-opened",
     "empty",
     "no-sound",
     "no-channels",
@@ -37,6 +38,7 @@ Cause = Literal[
     "truncated",
     "damaged",
     "not-finite",
+    "no-length",
     "too-long",
 ]
 
@@ -45,12 +47,21 @@ _MARGIN_SECONDS = 0.1
 """Around a stretch, so that the filter of the resampler has faded where it begins."""
 _SIZED: dict[bytes, Literal["little", "big"]] = {b"RIFF": "little", b"FORM": "big"}
 """Containers that say how long they are, and the order of the bytes in which they say it."""
-_UNKNOWN_SIZES = range(2**32 - 256, 2**32)
-"""Sizes that mean that a program wrote into a pipe and could not know."""
+_UNKNOWN_SIZES = (range(2**31 - 4096, 2**31 + 256), range(2**32 - 256, 2**32))
+"""Sizes that mean that a program wrote into a pipe and could not know, as sox and ffmpeg do."""
+_UNKNOWN_FRAMES = 2**62
+"""From so many frames on, their number is not known."""
+_MPEG = tuple(b"\xff" + bytes([each]) for each in (0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2))
+"""How the frames of MP3 files begin."""
+_LONGEST_FRAME = 1441
+"""Bytes of such a frame at most."""
+_MPEG_HINT = "If it plays: ffmpeg -i FILE -c copy WHOLE.mp3 writes a header that says its length."
 _OGG_PAGE = 65_307
 """Bytes of a page of an Ogg file at most."""
 _HEADER = 80
 """Bytes of the longest usual header in such a container."""
+_HEADERS = 4096
+"""Bytes that headers and tags without sound may well have."""
 _AGAIN = "Copy or download it again, or remove it."
 
 
@@ -144,29 +155,33 @@ class Recording:
         """Return where the segment lies in its opened file.
 
         Raises:
-            RecordingError: it lies behind the end of it.
+            RecordingError: it has no sound, lies behind the end of the file, or nobody knows
+                where that is.
         """
+        _check_length(self.path, file)
         first = round(self.start * file.samplerate)
         rest = max(file.frames - first, 0)
         frames = rest if self.seconds is None else min(round(self.seconds * file.samplerate), rest)
         if not frames:
-            if file.frames and self.seconds != 0:
-                problem = f"ends before the {self.start:g} s at which the segment begins."
-                raise RecordingError(str(self.path), "no-sound", problem, "Correct the manifest.")
-            raise RecordingError(str(self.path), "no-sound", "has a header, but no sound.")
-        return Extent(first, frames, file.samplerate, self.rate)
+            problem = f"ends before the {self.start:g} s at which the segment begins."
+            if rest:
+                problem = f"has a segment of {self.seconds:g} s at {self.start:g} s."
+            raise RecordingError(str(self.path), "no-sound", problem, "Correct the manifest.")
+        return Extent(self.path, first, frames, file.samplerate, self.rate)
 
 
 class Extent(NamedTuple):
     """A segment of a file.
 
     Attributes:
+        path: of the file.
         first: its first frame.
         frames: how many.
         native: frames a second of the file.
         rate: samples a second at which it is read.
     """
 
+    path: Path
     first: int
     frames: int
     native: int
@@ -183,11 +198,19 @@ def opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """Open an audio file; what goes wrong with it, now or inside, is a RecordingError."""
     failed = partial(RecordingError, str(path))
     try:
-        _check_container(path)
-        with soundfile.SoundFile(path) as file:
-            yield file
+        with path.open("rb") as raw:
+            _check_container(path, raw)
+            # Only through an object that Python reads is it known how far an MP3 file was read.
+            whole = raw if raw.peek(3).startswith((b"ID3", *_MPEG)) else path
+            with soundfile.SoundFile(whole) as file:
+                yield file
+                if whole is raw and file.tell() == file.frames and _has_mpeg_frames(raw.read()):
+                    seconds = file.frames / file.samplerate
+                    problem = f"goes on after the {seconds:.1f} s that it says it has."
+                    raise failed("no-length", problem, _MPEG_HINT)
     except FileNotFoundError as error:
-        raise failed("missing", "does not exist.", "") from error
+        problem = "is a link to no file." if path.is_symlink() else "does not exist."
+        raise failed("missing", problem, "") from error
     except PermissionError as error:
         hint = f"Try: chmod u+r {path}"
         raise failed("no-permission", "may not be read by this user.", hint) from error
@@ -195,33 +218,41 @@ def opened(path: Path) -> Iterator[soundfile.SoundFile]:
         raise failed("not-audio", "is a folder.", "") from error
     except soundfile.LibsndfileError as error:
         raise failed(*_cause(path, error.error_string)) from error
+    except OSError as error:
+        raise failed("not-opened", f"cannot be opened ({error.strerror}).", "") from error
 
 
-def blocks(file: soundfile.SoundFile, first: int, frames: int) -> Iterator[np.ndarray]:
-    """Yield frames of a file, float32 [frames, channels], a few seconds at a time.
+def blocks(path: Path, file: soundfile.SoundFile, first: int, frames: int) -> Iterator[np.ndarray]:
+    """Yield frames of an opened file, float32 [frames, channels], a few seconds at a time.
 
     Raises:
         RecordingError: the file ends earlier than its header says, or has no numbers in it.
     """
-    file.seek(first)
+    most = max(round(_BLOCK_SECONDS * file.samplerate), 1)
+    if file.seekable():
+        file.seek(first)
+    else:
+        for start in range(0, first, most):
+            file.read(min(most, first - start))
     left = frames
     while left:
-        wanted = min(left, max(round(_BLOCK_SECONDS * file.samplerate), 1))
+        wanted = min(left, most)
         block = file.read(wanted, dtype="float32", always_2d=True)
         left -= len(block)
         if len(block) < wanted:
             problem = f"is cut off: it has {frames - left:,} of {frames:,} frames."
-            raise RecordingError(file.name, "truncated", problem)
+            hint = f"{_AGAIN} {_MPEG_HINT}" if file.format == "MP3" else _AGAIN
+            raise RecordingError(str(path), "truncated", problem, hint)
         if not np.isfinite(block).all():
             problem = "holds samples that are no finite numbers (NaN or infinity)."
-            raise RecordingError(file.name, "not-finite", problem)
+            raise RecordingError(str(path), "not-finite", problem)
         yield block
 
 
 def _resampled(file: soundfile.SoundFile, extent: Extent, start: int, end: int) -> np.ndarray:
     """Return samples from `start` to before `end` of what the whole extent is resampled to."""
     if extent.native == extent.rate:
-        whole = blocks(file, extent.first + start, end - start)
+        whole = blocks(extent.path, file, extent.first + start, end - start)
         return np.concatenate([np.zeros(0, np.float32), *(each.mean(axis=1) for each in whole)])
     # Only where both rates have a sample at the same moment may a stretch begin.
     common = gcd(extent.native, extent.rate)
@@ -233,31 +264,30 @@ def _resampled(file: soundfile.SoundFile, extent: Extent, start: int, end: int) 
     stream = soxr.ResampleStream(extent.native, extent.rate, 1, quality="HQ")
     pieces = [
         stream.resample_chunk(np.ascontiguousarray(each.mean(axis=1)))
-        for each in blocks(file, extent.first + first, last - first)
+        for each in blocks(extent.path, file, extent.first + first, last - first)
     ]
     pieces.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
     samples = np.concatenate(pieces)[start - begin * step :][: end - start]
     return np.pad(samples, (0, end - start - len(samples)))
 
 
-def _check_container(path: Path) -> None:
+def _check_container(path: Path, file: BinaryIO) -> None:
     """Raise for what libsndfile takes without a word, or says in words that do not help.
 
     Raises:
         RecordingError: the file is empty or ends earlier than its container says.
-        OSError: it cannot be opened.
     """
-    with path.open("rb") as file:
-        start = file.read(8)
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - _OGG_PAGE, 0))
-        end = file.read() if start.startswith(b"OggS") else b""
+    start = file.read(8)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - _OGG_PAGE, 0))
+    end = file.read() if start.startswith(b"OggS") else b""
+    file.seek(0)
     if not start:
         raise RecordingError(str(path), "empty", "is empty (0 bytes).")
     whole = size + _lacking_of_page(end)
     if (order := _SIZED.get(start[:4])) and len(start) == 8:
         said = int.from_bytes(start[4:], order)
-        whole = size if said in _UNKNOWN_SIZES else said + 8
+        whole = size if any(said in sizes for sizes in _UNKNOWN_SIZES) else said + 8
     # A last odd byte may lack its padding.
     if whole > size + 1:
         problem = f"cut off at {size:,} of {whole:,} bytes or more."
@@ -265,6 +295,24 @@ def _check_container(path: Path) -> None:
             problem = f"has a header, but no sound; it is {problem}"
             raise RecordingError(str(path), "no-sound", problem)
         raise RecordingError(str(path), "truncated", f"is {problem}")
+
+
+def _check_length(path: Path, file: soundfile.SoundFile) -> None:
+    """Raise for a header that does not say how long the sound is, or says that there is none.
+
+    Raises:
+        RecordingError: that is so.
+    """
+    if file.frames >= _UNKNOWN_FRAMES:
+        problem = "does not say how long it is, as its writer could not know."
+        hint = "Write it again, for example: ffmpeg -i FILE NEW.flac"
+        raise RecordingError(str(path), "no-length", problem, hint)
+    if not file.frames:
+        if (size := path.stat().st_size) <= _HEADERS:
+            raise RecordingError(str(path), "no-sound", "has a header, but no sound.")
+        problem = f"has {size:,} bytes, but a header that says that there is no sound."
+        hint = "If its writer was stopped: ffmpeg -ignore_length 1 -i FILE NEW.flac"
+        raise RecordingError(str(path), "no-length", problem, hint)
 
 
 def _lacking_of_page(end: bytes) -> int:
@@ -276,6 +324,11 @@ def _lacking_of_page(end: bytes) -> int:
     return max(27 + len(lengths) + sum(lengths) - len(page), 0)
 
 
+def _has_mpeg_frames(rest: bytes) -> bool:
+    """Return whether MP3 frames are among the last bytes of a file, where tags may be, too."""
+    return max(map(rest.count, _MPEG)) * _LONGEST_FRAME > max(len(rest), 2 * _LONGEST_FRAME)
+
+
 def _cause(path: Path, said: str) -> tuple[Cause, str, str]:
     """Return cause, problem and hint for what libsndfile says of a file."""
     with path.open("rb") as file:
@@ -285,7 +338,7 @@ def _cause(path: Path, said: str) -> tuple[Cause, str, str]:
         return "no-channels", "has 0 channels.", _AGAIN
     if "lost sync" in text or "malformed" in text or "unexpected end" in text:
         return "truncated", f"is cut off or damaged ({text}).", _AGAIN
-    if start.startswith((b"fLaC", b"OggS", b"FORM", b"RIFF", b"ID3", b"\xff\xfb", b"\xff\xf3")):
+    if start.startswith((b"fLaC", b"OggS", b"FORM", b"RIFF", b"ID3", *_MPEG)):
         return "damaged", f"begins as audio but cannot be read ({text}).", _AGAIN
     known = ", ".join(each.removeprefix(".") for each in SUFFIXES)
     hint = f"Read are {known}. Convert it, for example: ffmpeg -i FILE FILE.flac"

@@ -22,7 +22,15 @@ _FASTEST = 40.0
 """Characters a second that nobody speaks."""
 _OF_SCRIPT = 0.05
 """Share of the letters below which a script is not one of those a text is written in."""
+_JAPANESE = ("HIRAGANA", "KATAKANA", "HALFWIDTH", "IDEOGRAPHIC")
+"""How names of letters begin that are written beside Chinese ones."""
 _NAMED = 5
+_APART = {
+    "speaker": "Figures say how well these speakers are recognised, not how well new ones are.",
+    "file": "Segments of one file sound alike: figures on them are too good. Keep each file in "
+    "one split.",
+}
+"""What should be in one split alone, and what to say where it is not."""
 
 
 def sound_findings(clips: Sequence[Clip], looks: Sequence[Look], rate: int) -> Iterator[Finding]:
@@ -36,7 +44,10 @@ def sound_findings(clips: Sequence[Clip], looks: Sequence[Look], rate: int) -> I
     for clip, look in zip(clips, looks, strict=True):
         if look.peak < _SILENT:
             message = f"It is silent: its loudest sample is {look.peak:.1g} of full scale."
-            yield Finding("warning", "silent", message, clip.name, "Record again, or remove it.")
+            hint = "Record again, or remove it."
+            if look.channels > 1:
+                hint = "If its channels cancel each other out, give one of them alone."
+            yield Finding("warning", "silent", message, clip.name, hint)
         elif look.clipped > _CLIPPED:
             message = f"It is clipped: {look.clipped:.1%} of its samples stand at full scale."
             yield Finding("warning", "clipped", message, clip.name, "Record again at a lower gain.")
@@ -47,37 +58,33 @@ def sound_findings(clips: Sequence[Clip], looks: Sequence[Look], rate: int) -> I
                 yield Finding("warning", "wrong-duration", message, clip.name)
 
 
-def speaker_findings(splits: Mapping[str, Batch]) -> Iterator[Finding]:
-    """Yield how many speakers of validation and test are also in train."""
-    if "speaker" not in splits["train"]:
-        return
-    known = set(splits["train"]["speaker"])
-    for name in ("validation", "test"):
-        speakers = set(splits[name]["speaker"])
-        if both := sorted(speakers & known):
-            more = " and others" if len(both) > _NAMED else ""
-            message = f"{len(both):,} of {len(speakers):,} speakers of {name} are also in train: "
-            yield Finding(
-                "warning",
-                "speaker-across-splits",
-                f"{message}{', '.join(map(str, both[:_NAMED]))}{more}.",
-                name,
-                "Figures say how well these speakers are recognised, not how well new ones are.",
-            )
+def shared_findings(splits: Mapping[str, Batch]) -> Iterator[Finding]:
+    """Yield how many speakers and files of validation and test are also in train."""
+    for column, hint in _APART.items():
+        known = set(splits["train"][column])
+        for name in ("validation", "test"):
+            own = set(splits[name][column]) - {""}
+            if both := sorted(own & known):
+                more = " and others" if len(both) > _NAMED else ""
+                message = f"{len(both):,} of {len(own):,} {column}s of {name} are also in train: "
+                message += f"{', '.join(map(str, both[:_NAMED]))}{more}."
+                yield Finding("warning", f"{column}-across-splits", message, name, hint)
 
 
 def spoken_alphabet(texts: Iterable[str]) -> str:
     """Return the characters of normalised texts that can be read aloud, sorted.
 
-    These are letters of the scripts that texts are written in, marks on them, apostrophes
-    and spaces; digits and signs are not, as they are spoken in many ways.
+    These are letters of the scripts that texts are written in and of no script, marks on them,
+    what joins and parts them, apostrophes and spaces; digits and signs are not, as they are
+    spoken in many ways.
     """
     counts = Counter(character for text in texts for character in text)
     scripts: Counter[str] = Counter()
     for character, count in counts.items():
         if unicodedata.category(character)[0] == "L":
             scripts[_script(character)] += count
-    used = {each for each, count in scripts.items() if count >= _OF_SCRIPT * scripts.total()}
+    least = _OF_SCRIPT * scripts.total()
+    used = {each for each, count in scripts.items() if count >= least or not each}
     return "".join(sorted(each for each in counts if _is_spoken(each, used)))
 
 
@@ -108,9 +115,17 @@ def class_counts(splits: Mapping[str, Batch], classes: Sequence[str]) -> dict[st
 
 
 def _script(character: str) -> str:
-    return unicodedata.name(character, "?").split()[0]
+    """Return the script of a letter; empty for one of any script, such as a letter apostrophe."""
+    if unicodedata.category(character) == "Lm":
+        return ""
+    script = unicodedata.name(character, "?").split()[0]
+    return "CJK" if script in _JAPANESE else script
 
 
 def _is_spoken(character: str, scripts: set[str]) -> bool:
     kind = unicodedata.category(character)[0]
-    return character in " '" or kind == "M" or (kind == "L" and _script(character) in scripts)
+    return (
+        character in " '\u200c\u200d"
+        or kind == "M"
+        or (kind == "L" and _script(character) in scripts)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zoo import Finding
@@ -20,6 +20,7 @@ _OFFICIAL = {
     "testing": "test",
     "eval": "test",
 }
+_SPEECH_COMMANDS = re.compile(r"(?:^|/)([0-9a-f]+)_nohash_\d+\.\w+$")
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,30 @@ class Listing:
 
     def warn(self, code: str, message: str, where: Path | str, hint: str = "") -> None:
         """Say what is wrong."""
-        self.findings.append(Finding("warning", code, message, str(where), hint))
+        self.findings.append(Finding("warning", code, message, printable(where), hint))
 
     def note(self, code: str, message: str, where: Path | str, hint: str = "") -> None:
         """Say what a user should know."""
-        self.findings.append(Finding("note", code, message, str(where), hint))
+        self.findings.append(Finding("note", code, message, printable(where), hint))
+
+    def leave_out_unwritable(self) -> None:
+        """Leave out clips that no file of text could name, such as those of broken encodings."""
+        kept = []
+        for clip in self.clips:
+            said = f"{clip.path} {clip.name} {clip.label} {clip.text} {clip.speaker}"
+            if printable(said) == said and "\0" not in said:
+                kept.append(clip)
+            else:
+                message = "Its name, or what is said of it, is not UTF-8 or holds a NUL."
+                self.warn("bad-name", message, clip.name, "Rename or correct it.")
+        self.clips = kept
+
+    def take_speakers_from_names(self) -> None:
+        """Take the speakers that all names tell in the way of Speech Commands, if none is known."""
+        found = [_SPEECH_COMMANDS.search(clip.name) for clip in self.clips]
+        if all(found) and not any(clip.speaker for clip in self.clips):
+            named = zip(self.clips, found, strict=True)
+            self.clips = [replace(clip, speaker=match[1]) for clip, match in named if match]
 
 
 def official_split(name: str) -> str:
@@ -78,6 +98,11 @@ def official_split(name: str) -> str:
 def first_split(words: Iterable[str]) -> str:
     """Return the first split that one of some words in small letters is a name of, or empty."""
     return next((_OFFICIAL[word] for word in words if word in _OFFICIAL), "")
+
+
+def printable(name: Path | str) -> str:
+    """Return a name with bytes that are no UTF-8 spelled out."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def utf8(path: Path) -> str | None:

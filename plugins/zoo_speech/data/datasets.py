@@ -33,16 +33,18 @@ from zoo import (
     object_column,
     setting,
 )
+from zoo_speech.audio.likeness import SIDE, same_recordings
 from zoo_speech.audio.look import Look, look_at
 from zoo_speech.audio.recording import MAX_SECONDS, Recording
-from zoo_speech.data import checks, formats
+from zoo_speech.data import checks, formats, manifests
 from zoo_speech.data.clips import Clip
 from zoo_speech.text import TextForm
 
 _FOLDER = "speech"
 _SHOWN = 20
 """Findings of a kind that a report names one by one; a check names many times as many."""
-_HIDDEN = ("split", "content", "seconds")
+_UNTOLD = "Nothing is said of it that could be measured against."
+_HIDDEN = ("split", "content", "picture", "seconds", "file")
 """Columns that tasks do not see."""
 
 
@@ -50,8 +52,9 @@ class Heard(NamedTuple):
     """Recordings that can be read.
 
     Attributes:
-        columns: of the examples, with `id`, `recording`, `length`, `seconds`, `label`, `text`,
-            `speaker`, `group`, `split` and `content`; empty where nothing is known.
+        columns: of the examples, with `id`, `recording`, `file`, `length`, `seconds`, `label`,
+            `text`, `speaker`, `group`, `split`, `content` and `picture`; empty where nothing is
+            known.
         findings: what is wrong with them and with the others.
     """
 
@@ -88,6 +91,9 @@ class AudioFiles(Dataset, GroupedSplits):
     rate: int = setting(
         16_000, "Samples a second at which all recordings are read.", minimum=2000, maximum=192_000
     )
+    tfds_rate: int = setting(
+        0, "Samples a second of a TFDS dataset that does not say so.", minimum=0, maximum=384_000
+    )
     split_by: Literal["speaker", "example"] = setting(
         "speaker",
         "Whether a speaker is in one random split alone, where speakers are known, or each "
@@ -121,9 +127,22 @@ class AudioFiles(Dataset, GroupedSplits):
 
         See :meth:`zoo.Dataset.read`.
         """
+        return self._told(self._heard(path, cache / _FOLDER))
+
+    def read_labelled(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
+        """Read recordings to measure on; those that cannot be measured on are named.
+
+        Where that is so of all, none is left out. See :meth:`zoo.Dataset.read_labelled`.
+        """
         heard = self._heard(path, cache / _FOLDER)
-        columns = self.known(heard.columns)
-        return Columns(_examples(columns)), limited_findings(heard.findings, _SHOWN)
+        measurable = self.measurable(heard.columns)
+        if not measurable.any():
+            return self._told(heard)
+        for row in np.flatnonzero(~measurable).tolist():
+            label = heard.columns[self.labels][row]
+            message = f"It is of {label!r}, which the model does not know." if label else _UNTOLD
+            heard.warn(row, "not-measured", message, "It is left out.")
+        return self._told(heard.without(~measurable))
 
     @abstractmethod
     def trainable(self, heard: Heard) -> tuple[Heard, dict[str, Any]]:
@@ -134,26 +153,39 @@ class AudioFiles(Dataset, GroupedSplits):
         """
 
     @abstractmethod
-    def known(self, columns: Batch) -> Batch:
-        """Return the columns without those labels that are not known of all examples."""
+    def known(self, columns: Batch) -> np.ndarray:
+        """Return of which examples it is known what `labels` says, bool [n]."""
 
-    def label_of(self, clip: Clip) -> str:
-        """Return the class that a recording is of, empty where unknown."""
+    def measurable(self, columns: Batch) -> np.ndarray:
+        """Return which examples a model can be measured on, bool [n]."""
+        return self.known(columns)
+
+    def label_of(self, clip: Clip, speaker: str) -> str:
+        """Return the class that a recording by a speaker is of, empty where unknown."""
         return clip.label
 
     def split_findings(self, splits: Mapping[str, Batch]) -> Iterable[Finding]:
         """Return what else there is to say of the splits, each as whole columns."""
-        return checks.speaker_findings(splits)
+        return checks.shared_findings(splits)
+
+    def _told(self, heard: Heard) -> tuple[Examples, list[Finding]]:
+        """Return the examples, with what is said of them if it is known of all."""
+        hidden = {"label", "text"}
+        if self.known(heard.columns).all():
+            hidden.remove(self.labels)
+        columns = self.with_official(_examples(heard.columns), self._official(heard.columns))
+        kept = {name: each for name, each in columns.items() if name not in hidden}
+        return Columns(kept), heard.findings
 
     def _load(self, seed: int, cache: Path) -> Data:
         heard, facts = self.trainable(self._of_usual_length(self._heard(self.given_path, cache)))
         columns = heard.columns
-        copies = equal_pairs(columns["content"])
+        copies = _copies(columns)
         rows, notes = self._split_rows(columns, copies, seed)
         splits = {
-            name: _examples({key: each[part] for key, each in columns.items()})
-            for name, part in rows.items()
+            name: {key: each[part] for key, each in columns.items()} for name, part in rows.items()
         }
+        seen = _examples(columns).keys()
         classes = facts.get("classes", ())
         info = DatasetInfo(
             name=self.title,
@@ -170,7 +202,9 @@ class AudioFiles(Dataset, GroupedSplits):
         findings = [*heard.findings, *notes, *copy_findings(copies, columns["id"], rows)]
         findings += self.split_findings(splits)
         return Data(
-            splits={name: Columns(each) for name, each in splits.items()},
+            splits={
+                name: Columns({key: each[key] for key in seen}) for name, each in splits.items()
+            },
             info=info,
             findings=findings,
         )
@@ -181,7 +215,7 @@ class AudioFiles(Dataset, GroupedSplits):
         Raises:
             DataError: none can be read.
         """
-        listing = formats.find(path, cache)
+        listing = formats.find(path, cache, self.tfds_rate)
         found = [
             Recording(each.path, self.rate, each.start, each.seconds) for each in listing.clips
         ]
@@ -207,20 +241,23 @@ class AudioFiles(Dataset, GroupedSplits):
             found = self.group_names(names)
             pairs = zip(found, names, strict=True)
             speakers = object_column("" if own == name else own for own, name in pairs)
+        files = object_column(str(clip.path) for clip in clips)
         # Silence is not a copy of silence.
         heard = zip(names, looks, strict=True)
         contents = [look.content if look.peak else name for name, look in heard]
         return {
             "id": object_column(names),
             "recording": object_column(recordings),
+            "file": files,
             "length": np.array([look.length for look in looks], np.int64),
             "seconds": np.array([look.seconds for look in looks]),
-            "label": object_column(self.label_of(clip) for clip in clips),
+            "label": object_column(map(self.label_of, clips, speakers)),
             "text": object_column(clip.text for clip in clips),
             "speaker": speakers,
-            "group": object_column(np.where(speakers == "", object_column(names), speakers)),
+            "group": object_column(np.where(speakers == "", files, speakers)),
             "split": object_column(clip.split for clip in clips),
             "content": object_column(contents),
+            "picture": object_column(look.picture for look in looks),
         }
 
     def _of_usual_length(self, heard: Heard) -> Heard:
@@ -240,41 +277,52 @@ class AudioFiles(Dataset, GroupedSplits):
         self, columns: Batch, copies: np.ndarray, seed: int
     ) -> tuple[dict[str, np.ndarray], list[Finding]]:
         """Split as the user says, then by official lists, then at random by speakers."""
+        self._check_held_out(columns["id"])
         official, groups = self._official(columns), columns["group"]
-        notes: list[Finding] = []
         if self.split_by == "example":
+            return self.split(official, np.arange(len(groups)), copies, seed)
+        notes: list[Finding] = []
+        unknown = columns["speaker"] == ""
+        free = ~np.isin(official, ("validation", "test"))
+        drawn = [name for name in ("validation", "test") if not np.any(official == name)]
+        count = len(set(groups[free]))
+        if drawn and count <= len(drawn) < np.sum(free):
+            message = f"{count} {'files' if unknown.all() else 'speakers'} are too few for splits "
+            message += "of their own, so examples are split one by one: figures do not tell of "
+            notes.append(Finding("warning", "few-speakers", f"{message}new speakers.", self.path))
             groups = np.arange(len(groups))
-        elif "speaker" in columns:
-            taken = np.isin(official, ("validation", "test"))
-            drawn = 2 - sum(np.any(official == name) for name in ("validation", "test"))
-            count = len(set(groups[~taken]))
-            if drawn and count <= drawn:
-                message = f"{count} speakers are too few for splits of their own, so examples are "
-                message += "split one by one: figures do not tell of new speakers."
-                notes.append(Finding("warning", "few-speakers", message, self.path))
-                groups = np.arange(len(groups))
+        elif "test" in drawn and unknown.any():
+            message = f"Who speaks is not known of {np.sum(unknown):,} of {len(unknown):,} "
+            message += "recordings, so a speaker may be in two splits: figures hold for speakers "
+            message += "that the model has heard, not for new ones."
+            notes.append(Finding("warning", "unknown-speakers", message, self.path, _SPEAKERS))
         rows, found = self.split(official, groups, copies, seed)
         return rows, [*notes, *found]
 
     def _official(self, columns: Batch) -> np.ndarray:
-        """Return the split that each example has to be in, empty where there is none.
-
-        Raises:
-            ConfigError: `held_out` fits no example, or all.
-        """
-        official = columns["split"]
-        if not self.held_out:
+        """Return the split that each example has to be in, empty where there is none."""
+        official, held_out = columns["split"], self._held_out(columns["id"])
+        if not held_out.any():
             return official
-        pattern = _pattern("held_out", self.held_out)
-        held_out = np.array([bool(pattern.search(name)) for name in columns["id"]])
-        if held_out.all() or not held_out.any():
-            raise ConfigError(
-                f"data.held_out = {self.held_out!r} fits {'all' if held_out.all() else 'none'} of "
-                f"the {len(held_out):,} examples, such as {columns['id'][0]!r}.",
-                hint=r"It has to fit those to test on, for example '^test/' or '_[0-4]\.wav$'.",
-            )
         kept = np.where(np.isin(official, ("", "test")), "train", official)
         return np.where(held_out, "test", kept)
+
+    def _held_out(self, names: np.ndarray) -> np.ndarray:
+        """Return which examples `held_out` fits, bool [n]; none if it is not set."""
+        if not self.held_out:
+            return np.zeros(len(names), bool)
+        pattern = _pattern("held_out", self.held_out)
+        return np.array([bool(pattern.search(name)) for name in names])
+
+    def _check_held_out(self, names: np.ndarray) -> None:
+        """Raise `ConfigError` if `held_out` fits no example, or all."""
+        held_out = self._held_out(names)
+        if self.held_out and (held_out.all() or not held_out.any()):
+            raise ConfigError(
+                f"data.held_out = {self.held_out!r} fits {'all' if held_out.all() else 'none'} of "
+                f"the {len(held_out):,} examples, such as {names[0]!r}.",
+                hint=r"It has to fit those to test on, for example '^test/' or '_[0-4]\.wav$'.",
+            )
 
     def _identity(self, columns: Batch, rows: np.ndarray) -> list[str]:
         """Return what the examples of a split are, in any order of files."""
@@ -300,10 +348,14 @@ class Recordings(AudioFiles):
         "Regular expression for the class in an example's name, instead of its folder. Its "
         "first bracket counts, if it has one.",
     )
+    classes_are: Literal["labels", "speakers"] = setting(
+        "labels",
+        "What the classes are: `labels`, or `speakers` where they are known, and labels elsewhere.",
+    )
 
-    def label_of(self, clip: Clip) -> str:
+    def label_of(self, clip: Clip, speaker: str) -> str:
         if not self.label:
-            return clip.label or clip.speaker
+            return (self.classes_are == "speakers" and speaker) or clip.label
         pattern = _pattern("label", self.label)
         match = pattern.search(clip.name)
         return (match and match[1 if pattern.groups else 0]) or ""
@@ -323,13 +375,17 @@ class Recordings(AudioFiles):
                 hint=_CLASSES,
             )
         del kept.columns["text"]
-        return Heard(_with_speakers(kept.columns), kept.findings), {"classes": list(classes)}
+        return kept, {"classes": list(classes)}
 
-    def known(self, columns: Batch) -> Batch:
+    def known(self, columns: Batch) -> np.ndarray:
         labels = columns["label"]
-        known = np.isin(labels, self.classes) if self.classes else labels != ""
-        hidden = {"text"} if known.all() else {"text", "label"}
-        return _with_speakers({key: each for key, each in columns.items() if key not in hidden})
+        return np.isin(labels, self.classes) if self.classes else labels != ""
+
+    def measurable(self, columns: Batch) -> np.ndarray:
+        """See :meth:`AudioFiles.measurable`. Speakers can be verified though they are new."""
+        known = self.known(columns)
+        new = self.classes_are == "speakers" and bool(np.all(columns["speaker"] != ""))
+        return np.ones_like(known) if new else known
 
     def split_findings(self, splits: Mapping[str, Batch]) -> Iterable[Finding]:
         classes = self.classes or sorted({each for own in splits.values() for each in own["label"]})
@@ -377,14 +433,16 @@ class Transcripts(AudioFiles):
                 heard.warn(row, code, message, "It is left out. Correct it, or data.alphabet.")
         kept = heard.without(bad)
         if not len(kept.columns["id"]):
-            raise _nothing_left(self.path, kept.findings, _TEXTS)
+            folders = manifests.below(self.path)
+            choice = (
+                f"Give one of the folders in it that have manifests: {', '.join(folders[:10])}."
+            )
+            raise _nothing_left(self.path, kept.findings, choice if folders else _TEXTS)
         del kept.columns["label"]
-        return Heard(_with_speakers(kept.columns), kept.findings), {"alphabet": list(alphabet)}
+        return kept, {"alphabet": list(alphabet)}
 
-    def known(self, columns: Batch) -> Batch:
-        lacking = any(text is None for text in columns["text"])
-        hidden = {"label", "text"} if lacking else {"label"}
-        return _with_speakers({key: each for key, each in columns.items() if key not in hidden})
+    def known(self, columns: Batch) -> np.ndarray:
+        return np.array([text is not None for text in columns["text"]])
 
     def settled(self, info: DatasetInfo) -> Self:
         """Return the dataset with the alphabet of training."""
@@ -393,7 +451,12 @@ class Transcripts(AudioFiles):
 
 _CLASSES = (
     "Put files into a folder for each class, give a manifest with the columns audio_filepath "
-    "and label, or say how names tell the class: --set data.label='^([a-z]+)_'"
+    "and label, or say how names tell the class: --set data.label='^([a-z]+)_'. "
+    "To learn who speaks: --set data.classes_are=speakers"
+)
+_SPEAKERS = (
+    "Give a manifest with the column speaker, or say how names tell who speaks: "
+    "--set data.group='_([a-z]+)_'"
 )
 _TEXTS = (
     "Give a manifest with audio_filepath and text, or a text file of the same name beside each "
@@ -402,14 +465,18 @@ _TEXTS = (
 
 
 def _examples(columns: Batch) -> Batch:
-    """Return the columns that tasks see."""
-    return {name: each for name, each in columns.items() if name not in _HIDDEN}
+    """Return the columns that tasks see, with `speaker` only if it is known of all examples."""
+    hidden = _HIDDEN if np.all(columns["speaker"] != "") else (*_HIDDEN, "speaker")
+    return {name: each for name, each in columns.items() if name not in hidden}
 
 
-def _with_speakers(columns: Batch) -> Batch:
-    """Return the columns with `speaker` only if it is known of all examples."""
-    known = bool(np.all(columns["speaker"] != ""))
-    return {name: each for name, each in columns.items() if known or name != "speaker"}
+def _copies(columns: Batch) -> np.ndarray:
+    """Return pairs of rows that are of one recording, int64 [pairs, 2]."""
+    equal = equal_pairs(columns["content"])
+    unlike = np.setdiff1d(np.arange(len(columns["id"])), equal[:, 1])
+    pictures = np.frombuffer(bytes.fromhex("".join(columns["picture"][unlike])), np.uint8)
+    found = same_recordings(columns["recording"][unlike], pictures.reshape(-1, SIDE, SIDE))
+    return np.concatenate([equal, unlike[found]])
 
 
 def _amounts(columns: Batch, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -420,10 +487,9 @@ def _amounts(columns: Batch, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
             for name, each in rows.items()
         }
     }
-    if "speaker" in columns:
-        amounts["speakers"] = {
-            name: len(set(columns["speaker"][each])) for name, each in rows.items()
-        }
+    speakers = columns["speaker"]
+    if np.any(speakers != ""):
+        amounts["speakers"] = {name: len(set(speakers[each]) - {""}) for name, each in rows.items()}
     return amounts
 
 

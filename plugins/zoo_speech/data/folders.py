@@ -26,6 +26,8 @@ _LISTS = {"testing_list.txt": "test", "validation_list.txt": "validation"}
 def files_at(path: str) -> tuple[Path, list[Path]]:
     """Return all files at a file, folder or glob, and the folder that names begin in.
 
+    Links to nothing count as files, so that they can be named.
+
     Raises:
         DataError: there is none.
     """
@@ -36,7 +38,7 @@ def files_at(path: str) -> tuple[Path, list[Path]]:
         return place.parent, [place]
     else:
         found = map(Path, glob.glob(str(place), recursive=True))
-    files = sorted(each for each in found if each.is_file() and not each.name.startswith("."))
+    files = sorted(each for each in found if _is_file(each) and not each.name.startswith("."))
     if not files:
         raise DataError(
             f"There is no file at {path}.", hint="Give a file, a folder, or a glob in quotes."
@@ -69,6 +71,10 @@ def read(root: Path, files: Sequence[Path]) -> Listing:
         message = f"{others:,} files of another kind are left out; audio files are read."
         listing.note("other-files", message, root)
     return listing
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _by_folders(path: Path, name: str) -> Clip:

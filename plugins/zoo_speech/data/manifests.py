@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from zoo import DataError
 from zoo_speech.audio.recording import SUFFIXES
@@ -127,18 +129,37 @@ def _cells(file: TextIO, suffix: str) -> Iterator[tuple[int, Mapping[str, str] |
 
 
 def _objects(file: TextIO, suffix: str) -> Iterator[tuple[int, Mapping[str, str] | str]]:
-    """Yield the objects in a file of JSON lines as text, or what is wrong with them."""
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
+    """Yield the objects in a file of JSON lines, or in one JSON array, as text.
+
+    What is wrong with one comes in its place.
+    """
+    for number, row in _values(file):
         if isinstance(row, dict):
             yield number, {key: "" if each is None else str(each) for key, each in row.items()}
         else:
-            yield number, "The line is no JSON object."
+            yield number, "It is no JSON object."
+
+
+def _values(file: TextIO) -> Iterator[tuple[int, Any]]:
+    """Yield number and value of each line, or of each item of an array; None if it is no JSON."""
+    if file.read(1) == "[":
+        file.seek(0)
+        with suppress(ValueError, RecursionError):
+            yield from enumerate(json.load(file), start=1)
+            return
+    file.seek(0)
+    for number, line in enumerate(file, start=1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError):
+                yield number, None
+
+
+def below(path: str) -> list[str]:
+    """Return which folders in a folder have manifests, such as the languages of Common Voice."""
+    folders = sorted(each for each in Path(path).expanduser().glob("*/") if each.is_dir())
+    return [each.name for each in folders if in_folder(each)]
 
 
 def _clip(manifest: Path, said: Mapping[str, str], columns: set[str]) -> Clip:
@@ -181,4 +202,4 @@ def _file(folder: Path, name: str) -> Path:
     """Return the file that a row names, with or without its suffix."""
     named = [folder / each / name for each in _FOLDERS]
     spelled = [*named, *(each.with_name(each.name + end) for each in named for end in SUFFIXES)]
-    return next((each for each in spelled if each.is_file()), named[0])
+    return next((each for each in spelled if os.path.isfile(each)), named[0])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TypedDict
 
-import numpy as np
-
-from zoo_speech.decoding.ctc import Symbols, aligned
+from zoo_speech.decoding.ctc import Said
 from zoo_speech.text import Units, joined
 
 
@@ -29,46 +28,42 @@ class Word(TypedDict):
 
 
 def timed_words(
-    log_probs: np.ndarray, found: Symbols, frame: float, names: Sequence[str], unit: Units
+    said: Sequence[Said], frame: float, names: Sequence[str], unit: Units
 ) -> list[Word]:
     """Return the words that symbols make up.
 
     Args:
-        log_probs: float [frames, symbols].
-        found: the symbols that are said.
+        said: the symbols.
         frame: seconds of a frame.
         names: of the symbols.
         unit: whether these are characters or words.
     """
-    times = aligned(log_probs, found)
     words: list[Word] = []
-    for members in _members([names[symbol] for symbol in found], unit):
-        surest = [
-            log_probs[times[each, 0] : times[each, 1] + 1, found[each]].max() for each in members
-        ]
+    for members in _members(said, names, unit):
+        surest = sum(each.surest for each in members) / len(members)
         words.append(
             {
-                "word": joined((names[found[each]] for each in members), unit),
-                "start": round(float(times[members[0], 0]) * frame, 3),
-                "end": round(float(times[members[-1], 1] + 1) * frame, 3),
-                "confidence": round(float(np.exp(np.mean(surest))), 4),
+                "word": joined((names[each.symbol] for each in members), unit),
+                "start": round(members[0].start * frame, 3),
+                "end": round(members[-1].end * frame, 3),
+                "confidence": round(math.exp(surest), 4),
             }
         )
     return words
 
 
 def mean_confidence(words: Sequence[Word]) -> float:
-    """Return the geometric mean of the words' confidences; 1 where nothing is said."""
+    """Return the geometric mean of the words' confidences; NaN where nothing is said."""
     if not words:
-        return 1.0
-    return float(np.exp(np.mean(np.log([max(each["confidence"], 1e-4) for each in words]))))
+        return math.nan
+    return math.exp(sum(math.log(max(each["confidence"], 1e-4)) for each in words) / len(words))
 
 
-def _members(symbols: Sequence[str], unit: Units) -> Iterator[list[int]]:
-    """Yield the places of the symbols of each word."""
+def _members(said: Sequence[Said], names: Sequence[str], unit: Units) -> Iterator[list[Said]]:
+    """Yield the symbols of each word."""
     if unit == "words":
-        yield from ([place] for place in range(len(symbols)))
+        yield from ([each] for each in said)
         return
-    for is_space, places in groupby(range(len(symbols)), lambda place: symbols[place] == " "):
+    for is_space, members in groupby(said, lambda each: names[each.symbol] == " "):
         if not is_space:
-            yield list(places)
+            yield list(members)

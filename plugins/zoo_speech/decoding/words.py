@@ -4,59 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import zoo
-from zoo_speech.decoding.ctc import Symbols
 
-_END = 0
-"""Key of a node at which a word ends; the blank is in no word."""
+Place: TypeAlias = "dict[int, Place]"
+"""Where a text has got to: the symbols that may follow, each with where it leads."""
 
 
 class WordList:
-    """Says which symbols may follow a prefix so that only listed words come about.
+    """Says which symbols may follow so that only listed words come about.
+
+    After a word a space leads back to `start`.
 
     Args:
         words: normalised.
-        numbers: of each character; a word with another one is left out.
+        numbers: of each character, from 1; a word with another one is left out.
     """
 
     def __init__(self, words: Iterable[str], numbers: Mapping[str, int]) -> None:
-        self._space = numbers.get(" ", _END)
-        self._root: dict[int, dict] = {}
+        self.start: Place = {}
+        # Without a space there is one word alone: 0 is the blank, which follows nothing.
+        self._space = numbers.get(" ", 0)
         for word in words:
             if word and all(character in numbers for character in word):
-                node = self._root
+                place = self.start
                 for character in word:
-                    node = node.setdefault(numbers[character], {})
-                node[_END] = {}
+                    place = place.setdefault(numbers[character], {})
+                place[self._space] = self.start
 
-    def allowed(self, prefix: Symbols) -> frozenset[int]:
-        """Return the symbols that may follow."""
-        node = self._node(prefix)
-        if _END not in node:
-            return frozenset(node)
-        return frozenset({*node, self._space} - {_END})
-
-    def ends(self, prefix: Symbols) -> bool:
-        """Return whether a word ends with the prefix."""
-        return _END in self._node(prefix)
-
-    def whole(self, prefix: Symbols) -> bool:
-        """Return whether the prefix is nothing but listed words."""
-        return not prefix or self.ends(prefix)
-
-    def _node(self, prefix: Symbols) -> dict[int, dict]:
-        """Return where the last word of a prefix has got to in the tree."""
-        node = self._root
-        for symbol in prefix[_last(prefix, self._space) + 1 :]:
-            node = node[symbol]
-        return node
-
-
-def _last(prefix: Symbols, symbol: int) -> int:
-    """Return the last place of a symbol, or -1."""
-    places = range(len(prefix) - 1, -1, -1)
-    return next((place for place in places if prefix[place] == symbol), -1)
+    def is_whole(self, place: Place) -> bool:
+        """Return whether a text may end there: with a word or between two."""
+        return place is self.start or self._space in place
 
 
 def read_words(path: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 import zoo
@@ -10,6 +12,14 @@ from zoo_speech.evaluation.players import played
 
 _WORST = 8
 """Recordings that can be played."""
+EXPLAINED = 4
+"""Recordings of which a report draws what speaks for the prediction."""
+_DRAWN = 500
+"""Frames that are drawn of a recording at most."""
+_WIDTH = 400
+"""Pixels of a drawn recording at least, or nearly so."""
+_FOR, _AGAINST = np.array([0.84, 0.37, 0.0]), np.array([0.0, 0.45, 0.7])
+"""Red, green and blue of what speaks for a prediction and against it."""
 _MISTAKES = 20
 """Rows of the table of mistaken words."""
 _GROUPS = 6
@@ -20,9 +30,7 @@ _FEWEST = 10
 
 def worst_classified(truth: zoo.Batch, predictions: zoo.Batch) -> zoo.Figure:
     """Play the recordings whose true class seemed least likely."""
-    is_class = predictions["classes"] == truth["label"][:, None]
-    likely = (predictions["probabilities"] * is_class).sum(axis=1)
-    worst = np.argsort(likely, kind="stable")[:_WORST]
+    likely, worst = _likely(truth, predictions), worst_of_classes(truth, predictions)[:_WORST]
     rows = [
         [
             str(truth["label"][row]),
@@ -41,6 +49,50 @@ def worst_classified(truth: zoo.Batch, predictions: zoo.Batch) -> zoo.Figure:
     )
 
 
+def worst_of_classes(truth: zoo.Batch, predictions: zoo.Batch) -> np.ndarray:
+    """Return the rows of all recordings, those first whose true class seemed least likely."""
+    return np.argsort(_likely(truth, predictions), kind="stable")
+
+
+def _likely(truth: zoo.Batch, predictions: zoo.Batch) -> np.ndarray:
+    """Return the probability of each recording's true class."""
+    is_class = predictions["classes"] == truth["label"][:, None]
+    return (predictions["probabilities"] * is_class).sum(axis=1)
+
+
+def explained_classes(truth: zoo.Batch, predictions: zoo.Batch) -> list[zoo.Figure]:
+    """Draw what speaks for the class of the worst recordings, if that was found out."""
+    worst = worst_of_classes(truth, predictions)[:EXPLAINED]
+    labels = {row: f"{predictions['label'][row]}; true: {truth['label'][row]}" for row in worst}
+    return _explained(predictions, labels)
+
+
+def _explained(predictions: zoo.Batch, labels: Mapping[int, str]) -> list[zoo.Figure]:
+    """Draw the saliency of some recordings by row, each with a label."""
+    if "saliency" not in predictions:
+        return []
+    return [
+        zoo.charts.image_grid(
+            "What speaks for it",
+            f"Spectrograms of the worst recordings, the first {_DRAWN} frames at most: time from "
+            "left to right, low sounds below. Orange places speak for what was predicted, blue "
+            "ones against it.",
+            [_drawn(predictions["saliency"][row]) for row in labels],
+            list(labels.values()),
+        )
+    ]
+
+
+def _drawn(saliency: np.ndarray) -> np.ndarray:
+    """Return saliency [frames, bands] as a picture, float [height, width, 3]."""
+    shown = saliency[:_DRAWN].T[::-1]
+    strength = shown / max(np.abs(shown).max(), 1e-12)
+    colour = np.where(strength[..., None] > 0, _FOR, _AGAINST)
+    zoom = max(_WIDTH // shown.shape[1], 1)
+    picture = 1 - np.abs(strength)[..., None] * (1 - colour)
+    return np.repeat(np.repeat(picture, 4, axis=0), zoom, axis=1)
+
+
 def of_transcripts(
     truth: zoo.Batch, references: np.ndarray, predictions: zoo.Batch
 ) -> list[zoo.Figure]:
@@ -49,7 +101,7 @@ def of_transcripts(
     Args:
         truth: the examples.
         references: their normalised texts [examples].
-        predictions: have `text` and `words`.
+        predictions: have `text` and `words`, and may have `saliency`.
     """
     words = Errors(references, predictions["text"])
     characters = Errors(references, predictions["text"], characters=True)
@@ -58,6 +110,13 @@ def of_transcripts(
         mistaken_words(words),
         errors_by_length(words, _seconds(truth)),
         worst_written(truth, references, predictions, words),
+        *_explained(
+            predictions,
+            {
+                row: f"{predictions['text'][row] or '(nothing)'}; true: {references[row]}"
+                for row in worst_of_transcripts(truth, words)[:EXPLAINED]
+            },
+        ),
     ]
 
 
@@ -105,12 +164,16 @@ def errors_by_length(words: Errors, seconds: np.ndarray) -> zoo.Figure:
     )
 
 
+def worst_of_transcripts(truth: zoo.Batch, words: Errors) -> np.ndarray:
+    """Return the rows of all recordings by falling error rates; of equals the longest first."""
+    return np.lexsort((-truth["length"], -words.rates()))
+
+
 def worst_written(
     truth: zoo.Batch, references: np.ndarray, predictions: zoo.Batch, words: Errors
 ) -> zoo.Figure:
-    """Play the recordings with the highest error rates; of equals the longest first."""
-    rates = words.rates()
-    worst = np.lexsort((-truth["length"], -rates))[:_WORST]
+    """Play the recordings with the highest error rates."""
+    rates, worst = words.rates(), worst_of_transcripts(truth, words)[:_WORST]
     rows = [
         [
             f"{rates[row]:.1%}",

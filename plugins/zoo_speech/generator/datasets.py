@@ -82,13 +82,8 @@ class GeneratedSpeech(Dataset):
         """See :meth:`zoo.Dataset.load`.
 
         Raises:
-            ConfigError: files are given, or words that the voices cannot say.
+            ConfigError: there are words that the voices cannot say.
         """
-        if self.path:
-            raise ConfigError(
-                f"--data {self.path} is given, and {self.title} are made, not read.",
-                hint="Leave out --data, or train another recipe on your files: zoo train speech",
-            )
         self._check_words()
         columns = self._columns(seed)
         index = np.arange(self.count)
@@ -117,6 +112,10 @@ class GeneratedSpeech(Dataset):
     def read(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
         """Read the user's own recordings."""
         return self.reader().read(path, cache=cache)
+
+    def read_labelled(self, path: str, *, cache: Path) -> tuple[Examples, list[Finding]]:
+        """Read the user's own recordings to measure on."""
+        return self.reader().read_labelled(path, cache=cache)
 
     def _check_words(self) -> None:
         for word in self.words:

@@ -19,6 +19,8 @@ from zoo_speech.models.speech_model import HEAD_PATTERNS, SpeechModel
 
 _RATE = 16_000
 """Samples a second that the published weights were trained at."""
+_WHISPER_SECONDS = 30
+"""For so long Whisper has learnt places."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +131,17 @@ class Whisper(HubEncoderModel):
         ("encoder", "encoder_layer_norm/*"),
         *HEAD_PATTERNS,
     )
+
+    def build(self, space: zoo.Space) -> keras.Model:
+        samples = space.inputs["sound"].shape[0] or int(space.arrays.get("longest", 0))
+        if samples > _WHISPER_SECONDS * _RATE:
+            raise zoo.ConfigError(
+                f"Whisper hears {_WHISPER_SECONDS} s at most, and in training sound may be "
+                f"{samples / _RATE:.1f} s long, as it is also played more slowly.",
+                hint="Shorten what is heard at once: --set task.seconds=30 for words, --set "
+                "task.window_seconds=25 for text and speakers.",
+            )
+        return super().build(space)
 
     def frontend(self, rate: int) -> keras.Layer:
         return LogMel(rate, bands=80, window=400, hop=160, floor=1e-10, name="frontend")

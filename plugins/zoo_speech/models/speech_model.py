@@ -86,6 +86,21 @@ class SpeechModel(zoo.Model):
         logits = self._head(states, mask, space)
         return keras.Model({"sound": sound, "length": length}, logits)
 
+    def carrier(self, source: zoo.Space, target: zoo.Space) -> zoo.Carrier:
+        """Return what starts the weights of a network; see :meth:`zoo.Model.carrier`.
+
+        Raises:
+            ConfigError: the trained network hears another number of samples a second, so that
+                its bands are of other frequencies.
+        """
+        rate, own = (int(space.arrays["rate"]) for space in (source, target))
+        if rate != own:
+            raise zoo.ConfigError(
+                f"The weights are of a network that hears {rate} samples a second, not {own}.",
+                hint=f"Have recordings resampled: --set data.rate={rate}",
+            )
+        return super().carrier(source, target)
+
     def _head(self, states: Any, mask: Any, space: zoo.Space) -> Any:
         """Return logits of classes, or of pieces at each step, whichever the space asks for."""
         score = layers.Dense(len(space.classes), dtype="float32", name="head")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -47,7 +47,11 @@ class Keywords(Varied, zoo.StretchClassification):
         return [
             *super().figures(truth, predictions, decision),
             figures.worst_classified(truth, predictions),
+            *figures.explained_classes(truth, predictions),
         ]
+
+    def explained(self, truth: zoo.Batch, predictions: zoo.Batch) -> Sequence[int]:
+        return figures.worst_of_classes(truth, predictions)[: figures.EXPLAINED].tolist()
 
     def explain(
         self, model: keras.Model, preprocessing: Any, batch: zoo.Batch, predictions: zoo.Batch

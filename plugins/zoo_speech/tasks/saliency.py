@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -10,44 +11,64 @@ from keras import ops
 
 import zoo
 
-_FRONTEND = "frontend"
-"""Name of the layer that makes the spectrogram."""
-_AT_ONCE = 64
-"""Recordings whose gradients are taken together."""
+_HEARD = ("frontend", "frames", "steps")
+"""Layers that make the spectrogram, and say which frames and states are no padding."""
+_AT_ONCE = 1_000_000
+"""Samples of the recordings whose gradients are taken together."""
+
+_READ = 32
+"""Windows that are held at once."""
 
 
 def saliency(model: keras.Model, inputs: zoo.Batch) -> np.ndarray:
-    """Return how much each place of the spectrogram speaks for the likeliest class.
+    """Return how much each place of the spectrogram speaks for what the network says.
 
-    The gradient of the class's logit times the spectrogram's difference from its mean over
-    time (arXiv:1312.6034, arXiv:1605.01713): what would be lost if the place were as usual.
+    The gradient of a score times the spectrogram's difference from its mean over time
+    (arXiv:1312.6034, arXiv:1605.01713): what would be lost if the place were as usual. The
+    score is the logit of the likeliest class, or the log probability of the best path.
 
     Args:
-        model: gives logits [batch, classes], and has a layer `frontend`.
+        model: of this plugin, with logits [batch, classes] or [batch, steps, symbols].
         inputs: of the model.
 
     Returns:
         object [batch], each float32 [frames, bands]; frames of padding are left out.
     """
-    spectrogram = model.get_layer(_FRONTEND).output
-    frontend = keras.Model(model.input, spectrogram)
-    network = keras.Model([spectrogram, model.input["length"]], model.output)
+    heard = [model.get_layer(name).output for name in _HEARD]
+    frontend, network = keras.Model(model.input, heard), keras.Model(heard, model.output)
     samples = inputs["sound"].shape[1]
+    count = max(_AT_ONCE // samples, 1)
     found: list[np.ndarray] = []
-    for start in range(0, len(inputs["length"]), _AT_ONCE):
-        part = {name: each[start : start + _AT_ONCE] for name, each in inputs.items()}
-        spectrograms = ops.convert_to_numpy(frontend(part))
-        gradients = _gradients(network, spectrograms, part["length"])
+    for start in range(0, len(inputs["length"]), count):
+        part = {name: each[start : start + count] for name, each in inputs.items()}
+        spectrograms, *masks = map(ops.convert_to_numpy, frontend(part))
+        gradients = _gradients(network, spectrograms, masks)
         counts = np.ceil(part["length"] * spectrograms.shape[1] / samples).astype(int)
-        for heard, gradient, frames in zip(spectrograms, gradients, counts, strict=True):
-            found.append(gradient[:frames] * (heard[:frames] - heard[:frames].mean(axis=0)))
+        for each, gradient, frames in zip(spectrograms, gradients, counts, strict=True):
+            found.append(gradient[:frames] * (each[:frames] - each[:frames].mean(axis=0)))
     return zoo.object_column(found)
 
 
-def _gradients(network: keras.Model, spectrograms: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Return the gradient of the largest logit by the spectrogram, of its shape."""
+def _gradients(
+    network: keras.Model, spectrograms: np.ndarray, masks: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Return the gradient of the score by the spectrogram, of its shape."""
 
     def best(inputs: dict[str, Any]) -> Any:
-        return ops.max(network([inputs["spectrogram"], ops.convert_to_tensor(lengths)]), axis=1)
+        logits = network([inputs["spectrogram"], *map(ops.convert_to_tensor, masks)])
+        if len(logits.shape) == 2:
+            return ops.max(logits, axis=1)
+        return ops.sum(ops.max(ops.log_softmax(logits, axis=-1), axis=-1), axis=1)
 
     return zoo.gradients(best, {"spectrogram": spectrograms})["spectrogram"]
+
+
+def of_first_windows(model: keras.Model, preprocessing: Any, windows: zoo.Batch) -> np.ndarray:
+    """Return the saliency of the first window of each recording; see :func:`saliency`."""
+    first = np.flatnonzero(windows.get("start", np.zeros(len(windows["length"]))) == 0)
+    found = []
+    for start in range(0, len(first), _READ):
+        rows = first[start : start + _READ]
+        inputs = preprocessing.inputs({name: column[rows] for name, column in windows.items()})
+        found.append(saliency(model, inputs))
+    return np.concatenate(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from zoo_speech.evaluation import baselines, figures
 from zoo_speech.evaluation.verification import Verification
 from zoo_speech.preprocessing import SpeakerPreprocessing, speakers
 from zoo_speech.tasks.keywords import with_seconds
-from zoo_speech.tasks.saliency import saliency
+from zoo_speech.tasks.saliency import of_first_windows
 from zoo_speech.tasks.varied import Varied
 from zoo_speech.tasks.windows import Cut, cut_recordings, mean_by_example
 
@@ -50,7 +50,9 @@ class Speakers(Varied, zoo.Classification):
                 hint="Say where in a recording's name its speaker stands: --set data.group=...",
             )
         fields = self.class_fields(_named(batch), _with_classes(info, names))
-        return SpeakerPreprocessing(**fields, rate=int(info.facts["rate"]))
+        rate = int(info.facts["rate"])
+        longest = self.longest(self.cut(rate).length, rate)
+        return SpeakerPreprocessing(**fields, rate=rate, longest=longest)
 
     def windows(self, examples: zoo.Examples, preprocessing: Any) -> zoo.Examples:
         return cut_recordings(examples, self.cut(preprocessing.rate))
@@ -127,7 +129,11 @@ class Speakers(Varied, zoo.Classification):
             *super().figures(named, predictions, decision),
             Verification(truth["id"], speakers(truth), predictions["embedding"]).figure(),
             figures.worst_classified(named, predictions),
+            *figures.explained_classes(named, predictions),
         ]
+
+    def explained(self, truth: zoo.Batch, predictions: zoo.Batch) -> Sequence[int]:
+        return figures.worst_of_classes(_named(truth), predictions)[: figures.EXPLAINED].tolist()
 
     def explain(
         self, model: keras.Model, preprocessing: Any, batch: zoo.Batch, predictions: zoo.Batch
@@ -137,9 +143,7 @@ class Speakers(Varied, zoo.Classification):
         `saliency` is float32 [frames, bands] for each example; see `zoo_speech.tasks.saliency`.
         """
         windows = zoo.all_rows(self.windows(zoo.Columns(batch), preprocessing))
-        first = np.flatnonzero(windows.get("start", np.zeros(len(windows["length"]))) == 0)
-        inputs = preprocessing.inputs({name: column[first] for name, column in windows.items()})
-        return {"saliency": saliency(model, inputs)}
+        return {"saliency": of_first_windows(model, preprocessing, windows)}
 
     def records(self, batch: zoo.Batch, predictions: zoo.Batch) -> Iterator[dict[str, Any]]:
         """Yield the speaker of each recording, how likely that is, and the embedding."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -15,14 +16,22 @@ from scipy.special import log_softmax
 
 import zoo
 from zoo_speech.decoding import ctc
-from zoo_speech.decoding.timing import mean_confidence, timed_words
+from zoo_speech.decoding.timing import Word, mean_confidence, timed_words
 from zoo_speech.decoding.words import WordList, read_words
 from zoo_speech.evaluation import baselines, errors, figures
 from zoo_speech.losses import CTC, NEVER
 from zoo_speech.preprocessing import TranscriptPreprocessing
+from zoo_speech.tasks.saliency import of_first_windows
 from zoo_speech.tasks.varied import Varied
-from zoo_speech.tasks.windows import Cut, cut_recordings, example_of, joined
+from zoo_speech.tasks.windows import Cut, cut_recordings, example_of, parts_of
 from zoo_speech.text import TextForm, Units, alphabet_of, cut, places
+
+_log = logging.getLogger(__name__)
+
+_WINDOW_SECONDS = 20.0
+"""How long recordings are at least that are seen whole, unless a setting says."""
+_LISTED_BEAMS = 10
+"""Texts that are followed at least with a list of words: one alone may end where no word does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +40,7 @@ class Transcribe(Varied, zoo.Task):
 
     An example has `id`, `recording`, `length` in samples and, if labelled, `text`. A
     prediction has `text`; `words`, a list with the time of each; and `confidence`, from 0 to 1,
-    the geometric mean over what was written.
+    the geometric mean over what was written, NaN where nothing was.
     """
 
     monitor: ClassVar[str] = "wer"
@@ -44,10 +53,14 @@ class Transcribe(Varied, zoo.Task):
     beams: int = zoo.setting(1, "Texts that are followed at once; 1 is greedy.", minimum=1)
     words: str = zoo.setting(
         "",
-        "Text file with the words that may be written, one a line; needs `unit=characters`.",
+        "Text file with the words that may be written, one a line; needs `unit=characters`, and "
+        f"follows {_LISTED_BEAMS} texts or more.",
     )
     window_seconds: float = zoo.setting(
-        20.0, "Recordings longer than this are seen in overlapping windows, s.", minimum=1
+        0.0,
+        "Recordings longer than this are seen in overlapping windows, which do not train; 0 for "
+        "20 s or the longest training recording, s.",
+        minimum=0,
     )
     context_seconds: float = zoo.setting(
         2.0, "What a window sees of its neighbours on each side, s.", minimum=0
@@ -62,21 +75,28 @@ class Transcribe(Varied, zoo.Task):
         """Learn the alphabet, or the words, from the training split.
 
         Raises:
+            ConfigError: all recordings are longer than `window_seconds`.
             DataError: its texts are empty.
         """
-        texts = [self.form.normalised(text) for text in zoo.all_rows(train)["text"]]
+        batch, rate = zoo.all_rows(train), int(info.facts["rate"])
+        texts = [self.form.normalised(text) for text in batch["text"]]
         alphabet = alphabet_of(texts, self.unit)
         if not alphabet:
             raise zoo.DataError(
                 "The texts of the training split are empty once they are normalised.",
                 hint="`zoo check-data` lists what is wrong; see also task.punctuation.",
             )
+        window = self.window_seconds or max(_WINDOW_SECONDS, batch["length"].max() / rate)
+        seen = self._cut(window, rate).length
+        _tell_of_long(batch["length"] > seen, window)
         return TranscriptPreprocessing(
-            rate=int(info.facts["rate"]),
+            rate=rate,
             alphabet=alphabet,
             pieces=float(np.mean([len(cut(text, self.unit)) for text in texts])),
             units=self.unit,
             form=self.form,
+            window=float(window),
+            longest=self.longest(seen, rate),
         )
 
     def loss(self, space: zoo.Space) -> keras.losses.Loss:
@@ -87,11 +107,18 @@ class Transcribe(Varied, zoo.Task):
 
         See `zoo_speech.tasks.windows`.
         """
-        return cut_recordings(examples, self.cut(preprocessing.rate))
+        return cut_recordings(examples, self.cut(preprocessing))
 
-    def cut(self, rate: int) -> Cut:
-        """Return how long recordings are cut at a rate."""
-        return Cut.of(self.window_seconds, self.context_seconds, rate)
+    def cut(self, preprocessing: TranscriptPreprocessing) -> Cut:
+        """Return how long recordings are cut.
+
+        Raises:
+            ConfigError: the context leaves nothing of a window.
+        """
+        return self._cut(self.window_seconds or preprocessing.window, preprocessing.rate)
+
+    def _cut(self, window: float, rate: int) -> Cut:
+        return Cut.of(window, self.context_seconds, rate)
 
     def reduce(self, outputs: Any, preprocessing: zoo.Preprocessing) -> zoo.Batch:
         """Return `log_probs` without padding, object column of float32 [frames, symbols]."""
@@ -106,48 +133,47 @@ class Transcribe(Varied, zoo.Task):
         self, outputs: zoo.Batch, windows: zoo.Batch, examples: zoo.Batch, preprocessing: Any
     ) -> zoo.Batch:
         """Return the frames of whole recordings, and how many seconds a frame has."""
-        example, cut_ = example_of(windows), self.cut(preprocessing.rate)
+        example, cut_ = example_of(windows), self.cut(preprocessing)
         edges = np.searchsorted(example, np.arange(len(examples["length"]) + 1))
         whole = [
-            joined(list(outputs["log_probs"][a:b]), windows["length"][a:b], cut_)
+            parts_of(list(outputs["log_probs"][a:b]), windows["length"][a:b], cut_)
             for a, b in pairwise(edges)
         ]
         return {
-            "log_probs": zoo.object_column(frames for frames, _ in whole),
+            "log_probs": zoo.object_column(np.concatenate(parts) for parts, _ in whole),
             "frame": np.array([samples / preprocessing.rate for _, samples in whole]),
             "symbols": zoo.object_column([("", *preprocessing.alphabet)] * len(whole)),
         }
 
     def decode(self, outputs: zoo.Batch, decision: Mapping[str, float]) -> zoo.Batch:
         """Return texts with times; see :class:`Transcribe`."""
-        search = self._search(outputs["symbols"][0]) if len(outputs["symbols"]) else ctc.greedy
         columns = (outputs["log_probs"], outputs["frame"], outputs["symbols"])
-        found = [
-            timed_words(log_probs, search(log_probs), float(frame), symbols, self.unit)
-            for log_probs, frame, symbols in zip(*columns, strict=True)
-        ]
-        return {
-            "text": zoo.object_column(" ".join(each["word"] for each in words) for words in found),
-            "words": zoo.object_column(found),
-            "confidence": np.array([mean_confidence(words) for words in found]),
-        }
+        start = self.search(outputs["symbols"][0]) if len(outputs["symbols"]) else ctc.Greedy()
+        found = []
+        for log_probs, frame, symbols in zip(*columns, strict=True):
+            search = start.copy()
+            search.hear(log_probs)
+            found.append(timed_words(search.said(), float(frame), symbols, self.unit))
+        return written(found)
 
-    def _search(self, symbols: tuple[str, ...]) -> Callable[[np.ndarray], ctc.Symbols]:
-        """Return what finds the symbols that log probabilities say."""
+    def search(self, symbols: Sequence[str]) -> ctc.Search:
+        """Return a new search for what log probabilities of symbols say.
+
+        Args:
+            symbols: the blank and what the network writes.
+
+        Raises:
+            ConfigError: there is a list of words that cannot be used.
+        """
         if not self.words:
-            if self.beams == 1:
-                return ctc.greedy
-            return lambda log_probs: ctc.prefix_beam(log_probs, self.beams)[0][0]
+            return ctc.Greedy() if self.beams == 1 else ctc.BeamSearch(self.beams)
         if self.unit == "words":
             raise zoo.ConfigError(
                 "task.words is set, but the network writes whole words and knows no others.",
                 hint="Leave task.words empty, or train with task.unit=characters.",
             )
         listed = WordList(map(self.form.normalised, read_words(self.words)), places(symbols[1:]))
-        search = partial(
-            ctc.prefix_beam, beams=self.beams, allowed=listed.allowed, whole=listed.whole
-        )
-        return lambda log_probs: search(log_probs)[0][0]
+        return ctc.BeamSearch(max(self.beams, _LISTED_BEAMS), listed)
 
     def metrics(self, truth: zoo.Batch, predictions: zoo.Batch) -> list[zoo.Metric]:
         return errors.all_metrics(self._texts(truth), predictions["text"])
@@ -177,16 +203,37 @@ class Transcribe(Varied, zoo.Task):
     ) -> list[zoo.Figure]:
         return figures.of_transcripts(truth, self._texts(truth), predictions)
 
+    def explained(self, truth: zoo.Batch, predictions: zoo.Batch) -> Sequence[int]:
+        words = errors.Errors(self._texts(truth), predictions["text"])
+        return figures.worst_of_transcripts(truth, words)[: figures.EXPLAINED].tolist()
+
+    def explain(
+        self, model: keras.Model, preprocessing: Any, batch: zoo.Batch, predictions: zoo.Batch
+    ) -> zoo.Batch:
+        """Draw on the spectrogram of the first window what speaks for the best path.
+
+        `saliency` is float32 [frames, bands] for each example; see `zoo_speech.tasks.saliency`.
+        """
+        windows = zoo.all_rows(self.windows(zoo.Columns(batch), preprocessing))
+        return {"saliency": of_first_windows(model, preprocessing, windows)}
+
     def records(self, batch: zoo.Batch, predictions: zoo.Batch) -> Iterator[dict[str, Any]]:
-        """Yield the text of each recording, its words with their times, and its length."""
+        """Yield the text of each recording, its words with their times, and its length.
+
+        `confidence` is None where nothing was written.
+        """
         for row in range(len(batch["id"])):
-            yield {
+            confidence = float(predictions["confidence"][row])
+            record = {
                 "id": str(batch["id"][row]),
                 "text": str(predictions["text"][row]),
-                "confidence": round(float(predictions["confidence"][row]), 4),
+                "confidence": None if np.isnan(confidence) else round(confidence, 4),
                 "seconds": round(float(batch["length"][row]) / batch["recording"][row].rate, 3),
                 "words": predictions["words"][row],
             }
+            if "saliency" in predictions:
+                record["saliency"] = np.round(predictions["saliency"][row], 4)
+            yield record
 
     def files(
         self, batch: zoo.Batch, predictions: zoo.Batch, folder: Path, preprocessing: Any
@@ -199,3 +246,36 @@ class Transcribe(Varied, zoo.Task):
             for word in words
         ]
         (folder / "words.ctm").write_text("".join(lines), encoding="utf-8")
+
+
+def written(words: Sequence[list[Word]]) -> zoo.Batch:
+    """Return predictions of the words of each recording."""
+    return {
+        "text": zoo.object_column(" ".join(each["word"] for each in own) for own in words),
+        "words": zoo.object_column(words),
+        "confidence": np.array([mean_confidence(own) for own in words]),
+    }
+
+
+def _tell_of_long(long: np.ndarray, window: float) -> None:
+    """Say how many training recordings do not train, since they are seen in windows.
+
+    Args:
+        long: which are, bool [recordings].
+        window: seconds that are seen at once.
+
+    Raises:
+        ConfigError: all are.
+    """
+    hint = "Raise task.window_seconds, or leave it at 0: it is then as long as they are."
+    if long.all():
+        raise zoo.ConfigError(
+            f"All {len(long):,} training recordings are longer than task.window_seconds = "
+            f"{window:g}, and the text of a window is not known.",
+            hint=hint,
+        )
+    if count := int(long.sum()):
+        _log.warning(
+            f"{count:,} of {len(long):,} training recordings do not train, as they are longer "
+            f"than task.window_seconds = {window:g}. {hint}"
+        )

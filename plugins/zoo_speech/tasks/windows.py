@@ -7,6 +7,8 @@ on, and streaming sees the same ones as a whole file.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +37,7 @@ class Cut:
 
     @classmethod
     def of(cls, seconds: float, context: float, rate: int) -> Cut:
-        """Return the cut nearest to some seconds at a rate.
+        """Return the cut whose windows have some seconds at a rate, or a little more.
 
         Raises:
             ConfigError: the context leaves nothing of the window.
@@ -46,14 +48,18 @@ class Cut:
                 "context at both ends leaves nothing of a window.",
                 hint="Set task.window_seconds to more than twice task.context_seconds.",
             )
-        whole = max(1, round((seconds - 2 * context) / _GRID))
         side = round(context / _GRID)
-        return cls(*(round(parts * _GRID * rate) for parts in (whole + 2 * side, side)))
+        parts = max(math.ceil(round(seconds / _GRID, 6)), 2 * side + 1)
+        return cls(round(parts * _GRID * rate), round(side * _GRID * rate))
+
+    @property
+    def step(self) -> int:
+        """From the start of a window to that of the next, samples."""
+        return self.length - 2 * self.context
 
     def starts(self, whole: int) -> np.ndarray:
         """Return where the windows of a recording of `whole` samples start, int64."""
-        step = self.length - 2 * self.context
-        return np.arange(1 + max(0, -(-(whole - self.length) // step))) * step
+        return np.arange(1 + max(0, -(-(whole - self.length) // self.step))) * self.step
 
 
 def cut_recordings(examples: zoo.Examples, cut: Cut) -> zoo.Examples:
@@ -92,23 +98,28 @@ def example_of(windows: zoo.Batch) -> np.ndarray:
     return windows.get("example", np.arange(len(windows["length"])))
 
 
-def joined(frames: list[np.ndarray], lengths: np.ndarray, cut: Cut) -> tuple[np.ndarray, float]:
-    """Return the frames of a recording, and how many samples a frame has.
+def parts_of(
+    frames: Sequence[np.ndarray], lengths: np.ndarray, cut: Cut
+) -> tuple[list[np.ndarray], float]:
+    """Return what each window tells of its recording, and how many samples a frame has.
+
+    Together the parts are the frames of the recording. All but the last stay as they are if
+    the recording goes on.
 
     Args:
-        frames: of each of its windows in order, each [frames, ...].
+        frames: of each window of a recording in order, each [frames, ...].
         lengths: of the windows, samples.
         cut: how the recording was cut.
     """
-    counts = np.array([len(each) for each in frames])
-    # A window has a frame more for a part of one, so the largest quotient is nearest.
-    samples = float(np.max(lengths / np.maximum(counts, 1)))
+    count = max(len(frames[0]), 1)
+    samples = float(lengths[0]) / count
     if len(frames) == 1:
-        return frames[0], samples
+        return [frames[0]], samples
     edge = round(cut.context / samples)
-    full = round(cut.length / samples) - edge
+    full = count - edge
     first, *middle, last = frames
-    return np.concatenate([first[:full], *(m[edge:full] for m in middle), last[edge:]]), samples
+    parts = [first[:full], *(each[edge:full] for each in middle), last[edge:]]
+    return parts, cut.step / (full - edge)  # a window tells of one step
 
 
 def mean_by_example(values: Any, windows: zoo.Batch, count: int) -> np.ndarray:

@@ -21,23 +21,23 @@ from zoo_translation.data.texts import (
 _NAME = re.compile(r"(?P<stem>.+?)\.(?P<language>[^.]+)(?:\.txt)?(?:\.gz)?", re.I)
 
 
-def language_of(file: Path) -> tuple[str, str]:
+def language_of(file: Path, given: Languages) -> tuple[str, str]:
     """Return the stem and the language that a file is named after; empty texts if by none.
 
-    >>> language_of(Path("train.de.gz")), language_of(Path("notes.2024"))
+    >>> language_of(Path("train.de.gz"), Languages()), language_of(Path("train.log"), Languages())
     (('train', 'de'), ('', ''))
     """
     found = _NAME.fullmatch(file.name)
-    if not found or not is_language(found["language"]):
+    if not found or not is_language(found["language"], given):
         return "", ""
     return found["stem"], found["language"]
 
 
-def stems(files: Sequence[Path]) -> dict[str, dict[str, Path]]:
+def stems(files: Sequence[Path], given: Languages) -> dict[str, dict[str, Path]]:
     """Return the files that are there in two languages or more: stem -> language -> file."""
     found: dict[str, dict[str, Path]] = {}
     for file in files:
-        stem, language = language_of(file)
+        stem, language = language_of(file, given)
         if stem:
             found.setdefault(stem, {})[language] = file
     return {stem: files for stem, files in sorted(found.items()) if len(files) > 1}
@@ -50,7 +50,7 @@ def read_stems(files: Sequence[Path], given: Languages, where: str) -> list[Sect
         ConfigError: it cannot be told what is translated into what.
         DataError: two files differ in the number of lines.
     """
-    found = stems(files)
+    found = stems(files, given)
     codes = sorted({language for languages in found.values() for language in languages})
     here, languages = direction(codes, given, ordered=False, where=where)
     return [
@@ -62,7 +62,7 @@ def read_stems(files: Sequence[Path], given: Languages, where: str) -> list[Sect
 
 def read_named(source: Path, target: Path, given: Languages) -> Section:
     """Read two files that the user named, the source first."""
-    (stem, first), (_, second) = language_of(source), language_of(target)
+    (stem, first), (_, second) = language_of(source, given), language_of(target, given)
     if not (first and second):
         return read_two(source, target, given, source.name)
     here, languages = direction([first, second], given, ordered=True, where=f"{source},{target}")

@@ -17,7 +17,9 @@ from zoo_translation.data.characters import code_points
 FURTHEST = 20
 """Lines by which a shift is looked for."""
 WINDOW = 200
-"""Lines that are judged together."""
+"""Most lines that are judged together."""
+_LEAST_WINDOW = 75
+"""With fewer lines together, lines that do not belong together at all seem shifted at times."""
 
 _MARKS = (",;:、，；：،؛", "?？؟", "!！", ".。．।", "()[]（）", "\"'«»„“”‘’「」")  # noqa: RUF001
 _DIGIT = len(_MARKS) + 1
@@ -56,17 +58,19 @@ class Shift(NamedTuple):
 
 def shifts(sources: Sequence[str], targets: Sequence[str]) -> list[Shift]:
     """Return the stretches of two aligned lists that are shifted against each other."""
-    if len(sources) < WINDOW + 2 * FURTHEST or (agreement := _agreement(sources, targets)) is None:
+    if len(sources) < 2 * _LEAST_WINDOW or (agreement := _agreement(sources, targets)) is None:
         return []
-    means = np.stack([_means(agreement(lines)) for lines in range(-FURTHEST, FURTHEST + 1)])
+    window = min(max(len(sources) // 3, _LEAST_WINDOW), WINDOW)
+    every = range(-FURTHEST, FURTHEST + 1)
+    means = np.stack([_means(agreement(lines), window) for lines in every])
     best = means.argmax(axis=0) - FURTHEST
     shifted = np.zeros(len(best), bool)
     for lines in set(best[best != 0].tolist()):
         gain = agreement(lines) - agreement(0)
-        mean = _means(gain)
-        error = np.sqrt((_means(gain**2) - mean**2) / WINDOW)
+        mean = _means(gain, window)
+        error = np.sqrt((_means(gain**2, window) - mean**2) / window)
         shifted |= (best == lines) & (mean > _CLEAR * error)
-    return _merged(best, shifted, len(sources))
+    return _merged(best, shifted, window, len(sources))
 
 
 def parting(sources: Sequence[str], targets: Sequence[str]) -> int | None:
@@ -106,18 +110,18 @@ def _agreement(
     return agreement
 
 
-def _means(values: np.ndarray) -> np.ndarray:
-    """Return the mean of each whole window, float [windows]."""
-    count = len(values) // WINDOW
-    return values[: count * WINDOW].reshape(count, WINDOW).mean(axis=1)
+def _means(values: np.ndarray, window: int) -> np.ndarray:
+    """Return the mean of each whole window of so many lines, float [windows]."""
+    count = len(values) // window
+    return values[: count * window].reshape(count, window).mean(axis=1)
 
 
-def _merged(best: np.ndarray, shifted: np.ndarray, count: int) -> list[Shift]:
+def _merged(best: np.ndarray, shifted: np.ndarray, window: int, count: int) -> list[Shift]:
     """Return neighbouring windows of one shift as one; lines after the last window join it."""
     found: list[Shift] = []
-    for window in np.flatnonzero(shifted).tolist():
-        lines, start = int(best[window]), window * WINDOW
-        stop = count if window == len(best) - 1 else start + WINDOW
+    for number in np.flatnonzero(shifted).tolist():
+        lines, start = int(best[number]), number * window
+        stop = count if number == len(best) - 1 else start + window
         if found and found[-1].lines == lines and found[-1].stop == start:
             found[-1] = found[-1]._replace(stop=stop)
         else:

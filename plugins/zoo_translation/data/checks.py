@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from zoo import Finding, copy_findings, equal_pairs
+from zoo import SPLITS, Finding, copy_findings, equal_pairs
 from zoo_translation.data.alignment import WINDOW, length_correlation, shifts
-from zoo_translation.data.scripts import share_of_frequent
-from zoo_translation.data.texts import SPLITS, Languages, Section
+from zoo_translation.data.scripts import other_language, share_of_frequent
+from zoo_translation.data.texts import Languages, Section
 
 _UNRELATED = 0.3
 """Correlation of lengths below which lines hardly belong together."""
@@ -64,6 +64,12 @@ def language_findings(
             f"The sources look like {second} and the translations like {first}.",
             hint="Swap data.source and data.target, or the files.",
         )
+        return
+    for side, texts, said in (("sources", ours, first), ("translations", theirs, second)):
+        if other := other_language(texts, said):
+            message = f"The {side} look like {other}, and are said to be {said}."
+            hint = "Give the right file, or say which language it is."
+            yield Finding("warning", "other-language", message, hint=hint)
 
 
 def split_findings(

@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 
 from zoo import (
+    SPLITS,
     Columns,
     ConfigError,
     Data,
@@ -32,7 +33,7 @@ from zoo import (
 from zoo_translation.data import checks, formats
 from zoo_translation.data.filters import FilterSettings, Form, clean, filter_findings, unfit
 from zoo_translation.data.formats import Parallel
-from zoo_translation.data.texts import SPLITS, Languages, Section
+from zoo_translation.data.texts import Languages, Section
 
 _SHOWN = 20
 """Findings of a kind that a report names one by one; a check names many times as many."""
@@ -74,8 +75,12 @@ class Pairs(Dataset, GroupedSplits, FilterSettings):
         `-` is the standard input. See :meth:`zoo.Dataset.read`.
         """
         parallel = formats.read_any(path, Languages(self.source, self.target))
-        findings = limited_findings(parallel.findings, _SHOWN)
-        return Columns(self._columns(parallel.sections)), findings
+        sections = parallel.sections
+        sizes = [len(section.sources) for section in sections]
+        splits, notes = self._official(sections, path)
+        official = np.repeat(object_column(splits), sizes)
+        columns = self.with_official(self._columns(sections), official)
+        return Columns(columns), limited_findings([*parallel.findings, *notes], _SHOWN)
 
     def settled(self, info: DatasetInfo) -> Self:
         """Return the dataset with the languages of training."""
@@ -116,7 +121,7 @@ class Pairs(Dataset, GroupedSplits, FilterSettings):
         Raises:
             ConfigError: there is none of the name that was given.
         """
-        names = sorted({section.stem for section in sections if section.split == "test"})
+        names = _test_sets(sections)
         if self.test_set and self.test_set not in names:
             raise ConfigError(
                 f"data.test_set: there is no test set {self.test_set!r} in {self.path}.",
@@ -130,6 +135,19 @@ class Pairs(Dataset, GroupedSplits, FilterSettings):
         hint = f"For another: --set data.test_set={others[0]}"
         kept = [each for each in sections if each.split != "test" or each.stem == chosen]
         return kept, [Finding("note", "test-set", message, self.path, hint)]
+
+    def _official(self, sections: Sequence[Section], path: str) -> tuple[list[str], list[Finding]]:
+        """Return the split of each section; of several test sets one alone is the test split."""
+        names = _test_sets(sections)
+        notes = []
+        chosen = self.test_set or next(iter(names), "")
+        if names and chosen not in names:
+            chosen = names[0]
+            message = f"There is no test set {self.test_set!r}; {chosen} is taken for it."
+            hint = f"There are: {', '.join(names)}."
+            notes = [Finding("warning", "test-set", message, path, hint)]
+        others = {name for name in names if name != chosen}
+        return ["" if each.stem in others else each.split for each in sections], notes
 
     def _columns(self, sections: Sequence[Section]) -> dict[str, np.ndarray]:
         """Return the sections as columns, sources cleaned; `target` where all have one."""
@@ -196,6 +214,10 @@ class Pairs(Dataset, GroupedSplits, FilterSettings):
             counts={name: len(split["id"]) for name, split in splits.items()},
             facts={"languages": list(parallel.languages), "test_set": tests[0] if tests else ""},
         )
+
+
+def _test_sets(sections: Iterable[Section]) -> list[str]:
+    return sorted({section.stem for section in sections if section.split == "test"})
 
 
 def _in_order(sections: Iterable[Section]) -> list[Section]:

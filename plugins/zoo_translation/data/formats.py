@@ -11,11 +11,11 @@ from zoo import ConfigError, DataError, Finding, tfds_name
 from zoo_translation.data import aligned, tables, tfds_pairs, tmx
 from zoo_translation.data.texts import Languages, Section
 
-_TABLES: dict[str, Callable[[Path, str, Languages], Section]] = {
+_TABLES: dict[str, Callable[[Path, str, Languages, bool], Section]] = {
     ".tsv": tables.read_tsv,
     ".jsonl": tables.read_jsonl,
     ".ndjson": tables.read_jsonl,
-    ".tmx": tmx.read,
+    ".tmx": lambda file, stem, given, labelled: tmx.read(file, stem, given),
 }
 _EXPECTED = (
     "Expected a folder or the common beginning of aligned files (train.en, train.de), the two "
@@ -82,7 +82,7 @@ def read_any(path: str, given: Languages) -> Parallel:
     unread: list[Finding] = []
     sections = _pairs(path, given, unread)
     if not sections:
-        sections = _each(_files(path), lambda file: aligned.read_bare(file, given), unread)
+        sections = _each(_files(path, given), lambda file: aligned.read_bare(file, given), unread)
     if not sections:
         raise DataError(f"{path} {_lack(path)}.", hint=f"{_EXPECTED} Or a text file.")
     return Parallel(_common(sections, path), sections, unread)
@@ -97,17 +97,21 @@ def _pairs(path: str, given: Languages, unread: list[Finding] | None = None) -> 
         return tfds_pairs.read(name, given)
     if two := _named(path):
         return [aligned.read_named(*two, given)]
-    files = _files(path)
+    files = _files(path, given)
     in_tables = [file for file in files if _suffix(file) in _TABLES]
     texts = [file for file in files if file not in in_tables]
     if not in_tables:
-        return aligned.read_stems(texts, given, path) if aligned.stems(texts) else []
-    if aligned.stems(texts) or len({_suffix(file) for file in in_tables}) > 1:
+        return aligned.read_stems(texts, given, path) if aligned.stems(texts, given) else []
+    if aligned.stems(texts, given) or len({_suffix(file) for file in in_tables}) > 1:
         raise DataError(
             f"{path} holds parallel text of several formats.",
             hint="Give the files of one: a quoted glob such as 'FOLDER/*.tsv'.",
         )
-    return _each(in_tables, lambda file: _TABLES[_suffix(file)](file, _stem(file), given), unread)
+
+    def read_table(file: Path) -> Section:
+        return _TABLES[_suffix(file)](file, _stem(file), given, unread is None)
+
+    return _each(in_tables, read_table, unread)
 
 
 def _each(
@@ -143,7 +147,7 @@ def _named(path: str) -> tuple[Path, Path] | None:
     return names[0], names[1]
 
 
-def _files(path: str) -> list[Path]:
+def _files(path: str, given: Languages) -> list[Path]:
     """Return the files that a path means, in order of name."""
     place = Path(path).expanduser()
     if place.is_dir():
@@ -154,7 +158,7 @@ def _files(path: str) -> list[Path]:
         found = [Path(name) for name in sorted(glob.glob(str(place), recursive=True))]
     else:
         siblings = sorted(place.parent.glob("*")) if place.parent.is_dir() else []
-        found = [file for file in siblings if aligned.language_of(file)[0] == place.name]
+        found = [file for file in siblings if aligned.language_of(file, given)[0] == place.name]
     return [file for file in found if file.is_file() and not file.name.startswith(".")]
 
 

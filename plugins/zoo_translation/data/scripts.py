@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -44,6 +45,13 @@ SCRIPTS = {
 
 Languages that are written in two scripts, such as Serbian, are left out.
 """
+_FURTHER = (
+    "aa ab ae ak an av ay ba bh bi bm bo br ce ch co cr cu cv dv dz ee ff fj gn gv ho hz ia ie ii "
+    "ik io iu kg ki kj kl kr ks ku kv kw la lg li ln lu mh na nd ng nr nv ny oj om or os pi qu rm "
+    "rn sc se sg sr ss st su tk tn to ts tw ty ve vo wa wo za srp"
+)
+LANGUAGES = frozenset(SCRIPTS) | frozenset(_FURTHER.split())
+"""The codes of ISO 639-1, and usual ones of three letters."""
 
 _HAN = r"\u2e80-\u2fdf\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 _RANGES = {
@@ -74,7 +82,7 @@ _RANGES = {
     "Telu": r"\u0c00-\u0c7f",
     "Thai": r"\u0e00-\u0e7f",
 }
-_LETTERS = re.compile(r"[^\W\d_]")
+_LETTER = re.compile(r"[^\W\d_]")
 _LEAST_LETTERS = 4
 """Letters of another script below which a sentence says little of its script."""
 
@@ -86,7 +94,7 @@ _FREQUENT = {
     "es": "el la que los en las un una por con del es",
     "fi": "ja on ei että se hän oli mutta kun ovat myös niin",
     "fr": "le la les des et est une du dans un que pour",
-    "hu": "a az és hogy nem egy van meg csak ez volt de",
+    "hu": "az és hogy nem egy van meg csak ez volt de",
     "it": "il di che la un una per non del con della è",
     "nl": "de het een en van dat niet is op met zijn voor",
     "pl": "nie się na jest że do to jak z w ale po",
@@ -96,6 +104,14 @@ _FREQUENT = {
     "tr": "bir ve bu da de için ne çok ama ile gibi daha",
 }
 _WORD = re.compile(r"[^\W\d_]+")
+_LEAST_WORDS = 100
+_CLEAR, _MORE = 0.05, 3.0
+"""Share of words by which a text is clearly in another language, and how many times its own."""
+
+
+def normal(code: str) -> str:
+    """Return the code of a language in small letters, with hyphens."""
+    return code.lower().replace("_", "-")
 
 
 def script_of(language: str) -> str:
@@ -104,9 +120,9 @@ def script_of(language: str) -> str:
     >>> script_of("de"), script_of("sr-Cyrl"), script_of("xx")
     ('Latn', 'Cyrl', '')
     """
-    parts = language.replace("_", "-").split("-")
+    parts = normal(language).split("-")
     said = next((part.title() for part in parts[1:] if part.title() in _RANGES), "")
-    return said or SCRIPTS.get(parts[0].lower(), "")
+    return said or SCRIPTS.get(parts[0], "")
 
 
 def foreign(texts: Sequence[str], language: str) -> np.ndarray:
@@ -128,7 +144,7 @@ def _mostly(other: re.Pattern[str], text: str) -> bool:
     count = len(other.findall(text))
     if count < _LEAST_LETTERS:
         return False
-    return 2 * count > len(_LETTERS.findall(text))
+    return 2 * count > len(_LETTER.findall(text))
 
 
 def share_of_frequent(texts: Iterable[str], language: str) -> float:
@@ -136,7 +152,35 @@ def share_of_frequent(texts: Iterable[str], language: str) -> float:
 
     It is 0 for a language whose words are not known.
     """
-    code = language.lower().replace("_", "-").split("-")[0]
-    frequent = frozenset(_FREQUENT.get(code, "").split())
-    words = [word for text in texts for word in _WORD.findall(text.lower())]
-    return sum(word in frequent for word in words) / max(len(words), 1)
+    frequent, words = _frequent(language), _words(texts)
+    return _share(words, frequent)
+
+
+def other_language(texts: Iterable[str], said: str) -> str:
+    """Return which language texts are clearly in that are not in the one they are said to be in.
+
+    It is empty if they are, if there is too little text to tell, or if the frequent words of
+    the language are not known. Words that are frequent in both languages count for neither.
+
+    >>> other_language(["Il y a un chat dans la maison et un chien sous la table."] * 9, "de")
+    'fr'
+    """
+    own, words = _frequent(said), _words(texts)
+    if not own or words.total() < _LEAST_WORDS:
+        return ""
+    best = max(_FREQUENT, key=lambda code: _share(words, _frequent(code) - own))
+    theirs = _frequent(best)
+    share = _share(words, theirs - own)
+    return best if share > max(_CLEAR, _MORE * _share(words, own - theirs)) else ""
+
+
+def _frequent(language: str) -> frozenset[str]:
+    return frozenset(_FREQUENT.get(normal(language).split("-")[0], "").split())
+
+
+def _words(texts: Iterable[str]) -> Counter[str]:
+    return Counter(word for text in texts for word in _WORD.findall(text.lower()))
+
+
+def _share(words: Counter[str], frequent: Iterable[str]) -> float:
+    return sum(words[word] for word in frequent) / max(words.total(), 1)

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoo import ConfigError, DataError, Finding, nearest
-
-SPLITS = ("train", "validation", "test")
+from zoo_translation.data.scripts import LANGUAGES, normal
 
 _SPLIT = re.compile(r"(train(?:ing)?|val(?:id(?:ation)?)?|dev)(?![a-z])|((?:news)?test|tst)", re.I)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,4})*")
@@ -74,9 +73,27 @@ def split_in(stem: str) -> str:
     return "train" if found[1].lower().startswith("train") else "validation"
 
 
-def is_language(code: str) -> bool:
-    """Return whether a text may be the code of a language, such as `en`, `deu` or `zh_Hans`."""
-    return bool(_LANGUAGE.fullmatch(code))
+def without_region(code: str) -> str:
+    """Return the code of a language and its script alone, in normal form.
+
+    >>> without_region("EN_us"), without_region("zh-Hans-CN")
+    ('en', 'zh-hans')
+    """
+    first, *others = normal(code).split("-")
+    return "-".join([first, *(each for each in others if len(each) == 4 and each.isalpha())])
+
+
+def is_language(code: str, given: Languages) -> bool:
+    """Return whether a text is the code of a language, such as `en`, `deu` or `zh_Hans`.
+
+    Languages that the user named are known as well.
+
+    >>> is_language("pt_BR", Languages()), is_language("txt", Languages())
+    (True, False)
+    """
+    named = {normal(each).split("-")[0] for each in given}
+    known = normal(code).split("-")[0] in LANGUAGES | named
+    return known and bool(_LANGUAGE.fullmatch(code))
 
 
 def direction(
@@ -115,8 +132,8 @@ def direction(
 
 def _found(wanted: str, found: Sequence[str], where: str) -> str:
     """Return the code in `found` that is `wanted`, or differs from it in the region alone."""
-    code = wanted.lower().replace("_", "-")
-    known = {each: each.lower().replace("_", "-") for each in found}
+    code = normal(wanted)
+    known = {each: normal(each) for each in found}
     equal = [each for each, name in known.items() if name == code]
     alike = [each for each, name in known.items() if name.split("-")[0] == code.split("-")[0]]
     if equal or len(alike) == 1:

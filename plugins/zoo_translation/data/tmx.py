@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from zoo import DataError
+from zoo_translation.data.scripts import normal
 from zoo_translation.data.texts import (
     Languages,
     Section,
@@ -22,6 +24,7 @@ from zoo_translation.data.texts import (
     incomplete,
     split_in,
     unreadable,
+    without_region,
 )
 
 _CODES = frozenset({"bpt", "ept", "ph", "it", "ut"})
@@ -31,24 +34,19 @@ _BYTES_AT_ONCE = 1 << 20
 
 @dataclass
 class _Reader:
-    """Takes what the parser meets, and keeps the pairs.
+    """Takes what the parser meets, and keeps the texts of each unit.
 
     Attributes:
-        file: for messages.
-        given: what the user said of the languages.
+        wanted: the languages that are kept, without scripts and regions; all if empty.
+        from_language: what the header says is translated.
+        spelled: the codes of languages as they are spelled first, by their normal form.
+        units: for each unit its texts by language, in the order of the file.
     """
 
-    file: Path
-    given: Languages
-    languages: Languages = field(default_factory=Languages)
-    numbers: list[int] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    targets: list[str] = field(default_factory=list)
-    units: int = 0
-    lacking: int = 0
-    _here: Languages | None = None
-    _from: str = ""
-    _unit: dict[str, str] = field(default_factory=dict)
+    wanted: frozenset[str]
+    from_language: str = ""
+    spelled: dict[str, str] = field(default_factory=dict)
+    units: list[dict[str, str]] = field(default_factory=list)
     _language: str = ""
     _text: list[str] | None = None
     _inside_codes: int = 0
@@ -56,11 +54,13 @@ class _Reader:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Note what begins."""
         if tag == "header":
-            self._from = attributes.get("srclang", "")
+            self.from_language = normal(attributes.get("srclang", ""))
         elif tag == "tu":
-            self._unit = {}
+            self.units.append({})
         elif tag == "tuv":
-            self._language = attributes.get("xml:lang") or attributes.get("lang", "")
+            code = attributes.get("xml:lang") or attributes.get("lang", "")
+            self._language = normal(code)
+            self.spelled.setdefault(self._language, code)
         elif tag == "seg":
             self._text, self._inside_codes = [], 0
         elif tag in _CODES:
@@ -73,33 +73,12 @@ class _Reader:
 
     def end(self, tag: str) -> None:
         """Finish what ends."""
-        if tag == "seg" and self._text is not None:
-            self._unit.setdefault(self._language, "".join(self._text))
+        if tag == "seg" and self._text is not None and self.units:
+            if not self.wanted or self._language.split("-")[0] in self.wanted:
+                self.units[-1].setdefault(self._language, "".join(self._text))
             self._text = None
         elif tag in _CODES:
             self._inside_codes -= 1
-        elif tag == "tu":
-            self._finish_unit()
-
-    def _finish_unit(self) -> None:
-        self.units += 1
-        if self._here is None:
-            self._settle_languages()
-        assert self._here is not None
-        if self._here.source not in self._unit or self._here.target not in self._unit:
-            self.lacking += 1
-            return
-        self.numbers.append(self.units)
-        self.sources.append(self._unit[self._here.source])
-        self.targets.append(self._unit[self._here.target])
-
-    def _settle_languages(self) -> None:
-        """Take source and target from the user, the header or the first unit."""
-        found = sorted(self._unit, key=lambda code: code.lower() != self._from.lower())
-        ordered = bool(found) and found[0].lower() == self._from.lower()
-        self._here, self.languages = direction(
-            found, self.given, ordered=ordered, where=str(self.file)
-        )
 
 
 def read(file: Path, stem: str, given: Languages) -> Section:
@@ -109,25 +88,65 @@ def read(file: Path, stem: str, given: Languages) -> Section:
         ConfigError: it cannot be told what is translated into what.
         DataError: it cannot be read, is no whole XML, or declares entities.
     """
-    reader = _Reader(file, given)
+    wanted = [normal(code).split("-")[0] for code in given if all(given)]
+    reader = _Reader(frozenset(wanted))
     try:
         with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as opened:
-            _parse(opened, reader)  # type: ignore[arg-type]
+            _parse(opened, reader, file)  # type: ignore[arg-type]
     except (OSError, EOFError, zlib.error) as error:
         raise unreadable(file, error) from error
+    names = _names(reader.spelled, given)
+    here, languages = _direction(reader, names, given, file)
+    pairs = {}
+    for number, unit in enumerate(reader.units, start=1):
+        texts: dict[str, str] = {}
+        for code, text in unit.items():
+            texts.setdefault(names[code], text)
+        if here.source in texts and here.target in texts:
+            pairs[number] = texts[here.source], texts[here.target]
     return Section(
         name=file.name,
         stem=stem,
-        languages=reader.languages,
-        numbers=reader.numbers,
-        sources=reader.sources,
-        targets=reader.targets,
-        findings=incomplete(reader.lacking, reader.units, file),
+        languages=languages,
+        numbers=list(pairs),
+        sources=[source for source, _ in pairs.values()],
+        targets=[target for _, target in pairs.values()],
+        findings=incomplete(len(reader.units) - len(pairs), len(reader.units), file),
         split=split_in(stem),
     )
 
 
-def _parse(opened: BinaryIO, reader: _Reader) -> None:
+def _names(spelled: Mapping[str, str], given: Languages) -> dict[str, str]:
+    """Return what each language of a file is called, by its code.
+
+    Codes that differ in the region alone are one language, called without it, unless the
+    user named the region.
+
+    >>> _names({"en-us": "en-US", "en-gb": "en-GB", "de-de": "de-DE"}, Languages())
+    {'en-us': 'en', 'en-gb': 'en', 'de-de': 'de-DE'}
+    """
+    said = {normal(code) for code in given} - {without_region(code) for code in given}
+    regions = Counter(without_region(code) for code in spelled if code not in said)
+    return {
+        code: shown if code in said or regions[without_region(code)] == 1 else without_region(code)
+        for code, shown in spelled.items()
+    }
+
+
+def _direction(
+    reader: _Reader, names: Mapping[str, str], given: Languages, file: Path
+) -> tuple[Languages, Languages]:
+    """Take source and target from the user, else from the header."""
+    if not names:
+        return given, given
+    same = (code for code in names if without_region(code) == without_region(reader.from_language))
+    code = reader.from_language if reader.from_language in names else next(same, "")
+    first = [names[code]] if code else []
+    found = list(dict.fromkeys([*first, *names.values()]))
+    return direction(found, given, ordered=bool(first), where=str(file))
+
+
+def _parse(opened: BinaryIO, reader: _Reader, file: Path) -> None:
     """Send what a file holds to a reader.
 
     Raises:
@@ -147,7 +166,7 @@ def _parse(opened: BinaryIO, reader: _Reader) -> None:
     except (expat.ExpatError, LookupError, ValueError) as error:
         line = getattr(error, "lineno", parser.CurrentLineNumber)
         raise DataError(
-            f"{reader.file}, line {line}: not valid TMX: {error}.",
+            f"{file}, line {line}: not valid TMX: {error}.",
             hint="Copy or export it again.",
         ) from error
 

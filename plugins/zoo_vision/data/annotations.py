@@ -15,8 +15,6 @@ import numpy as np
 from zoo import DataError, Finding
 from zoo_vision.images import SUFFIXES, Picture
 
-SPLITS = ("train", "validation", "test")
-
 _SPLIT_WORDS = {
     "train": "train", "training": "train",
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from zoo import Columns, Finding
-from zoo_vision.data.annotations import SPLITS
+from zoo import SPLITS, Columns, Finding
 
 _FEW = 20
 """Objects of a class below which it is hardly learnt."""

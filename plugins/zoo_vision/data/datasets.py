@@ -106,7 +106,8 @@ class Boxes(Dataset, GroupedSplits):
                 raise
             annotations = self._annotations(path, "auto", cache / _FOLDER)
         loaded = self._loaded(annotations, cache / _FOLDER)
-        return loaded.examples, loaded.findings
+        columns = self.with_official(loaded.examples.columns, loaded.official)
+        return Columns(columns), loaded.findings
 
     def settled(self, info: DatasetInfo) -> Self:
         """Return the dataset with the classes of training in their order."""

@@ -69,7 +69,9 @@ def test_a_table_tells_classes_patients_splits_and_more(tmp_path: Path) -> None:
     data = load(write_table(tmp_path / "in" / "table.csv", rows))
     for number, row in enumerate(rows):
         row["split"] = ("train", "val", "test")[number // 8]
-    official = load(write_table(tmp_path / "in" / "official.csv", rows))
+    table = write_table(tmp_path / "in" / "official.csv", rows)
+    official = load(table)
+    read, _ = Images(classes=("ill", "well")).read(str(table), cache=tmp_path)
 
     columns = everything(data)
     groups = [set(all_rows(split)["group"]) for split in data.splits.values()]
@@ -78,6 +80,7 @@ def test_a_table_tells_classes_patients_splits_and_more(tmp_path: Path) -> None:
     assert not any(name.startswith("p1") for name in set.union(*groups))  # hashed, never as it is
     assert official.info.counts == {"train": 8, "validation": 8, "test": 8}
     assert set(all_rows(official.splits["test"])["id"]) == {str(number) for number in range(16, 24)}
+    assert all_rows(read)["split"].tolist().count("test") == 8
 
 
 def test_dicom_files_tell_the_patient_themselves(tmp_path: Path) -> None:

@@ -218,3 +218,13 @@ def test_coarser_levels_weigh_less_and_a_right_mask_costs_next_to_nothing() -> N
 def test_holes_cost_their_squared_error() -> None:
     truth, found = np.zeros((2, 4, 4, 1), np.float32), np.full((2, 4, 4, 1), 0.5, np.float32)
     assert float(HoleError()(truth, found)) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("loss", [DiceCrossEntropy(2), HoleError()], ids=lambda loss: loss.name)
+def test_halves_of_a_batch_cost_what_the_whole_does(loss: keras.losses.Loss) -> None:
+    rng = np.random.default_rng(0)
+    masks = isinstance(loss, DiceCrossEntropy)
+    truth = rng.integers(0, 2, (4, 8, 8)) if masks else rng.normal(size=(4, 8, 8, 2))
+    outputs = rng.normal(size=(4, 8, 8, 2)).astype(np.float32)
+    halves = [float(loss(truth[half], outputs[half])) for half in (slice(2), slice(2, 4))]
+    assert float(loss(truth, outputs)) == pytest.approx(np.mean(halves), rel=1e-5)

@@ -95,7 +95,7 @@ def test_a_file_can_be_predicted_on_and_pretrained_with(tmp_path: Path) -> None:
     examples, _ = Images(classes=("0", "1")).read(str(bare), cache=tmp_path)
     unlabelled = Unlabelled(path=str(path)).load(seed=0, cache=tmp_path)
 
-    assert set(all_rows(examples)) == {"id", "scan", "group"}
+    assert set(all_rows(examples)) == {"id", "scan", "group", "split"}
     assert len(examples) == 5
     assert unlabelled.info.counts["train"] == 12
     assert set(all_rows(unlabelled.splits["train"])) == {"id", "scan", "group"}

@@ -98,14 +98,13 @@ def test_metrics_equal_their_references() -> None:
         assert values[name] == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("sizes", [(40, 40), (16, 24, 24)], ids=["pictures", "volumes"])
-def test_a_unet_learns_to_outline_discs(sizes: tuple[int, ...]) -> None:
+def test_a_unet_learns_to_outline_balls() -> None:
+    sizes = (16, 24, 24)
     task = Segment(tile=24, overlap=0.3)
     train, test = discs(24, *sizes), discs(12, *sizes, seed=5)
     preprocessing = task.prepare(train, info_of("disc"))
-    batch = 8 if len(sizes) == 2 else 4
     model = fitted(
-        UNet(size="tiny"), task, train, preprocessing, batch=batch, steps=70, learning_rate=5e-3
+        UNet(size="tiny"), task, train, preprocessing, batch=4, steps=70, learning_rate=5e-3
     )
     outputs = Sweep(task, preprocessing, test, 8).outputs(model)
     assert [each.shape for each in outputs["probabilities"]] == [(*sizes, 1)] * 12

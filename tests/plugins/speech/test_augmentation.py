@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pytest
+import soundfile
 import tensorflow as tf
 from zoo_speech.augmentation import Augment
+from zoo_speech.tasks.keywords import Keywords
+
+import zoo
 
 RATE = 8000
 OFF = {"speed": 0.0, "shift": 0.0, "room": 0.0, "colour_db": 0.0, "noise": 0.0, "gain_db": 0.0}
@@ -147,3 +155,43 @@ def test_silence_cut_as_padding_is_no_error() -> None:
     inputs["length"] = np.array([4000], np.int32)
     sound, length = varied(inputs, seeds(1), speed=0.1)
     assert sound.shape[1] == length[0]
+
+
+def test_the_users_own_noise_is_added_at_the_ratio(tmp_path: Path) -> None:
+    hum = np.sin(2 * np.pi * 50 * np.arange(16_000) / 16_000)
+    soundfile.write(tmp_path / "hum.flac", 0.2 * hum, 16_000)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    task = Keywords(noises=str(tmp_path), noise=1.0, least_ratio=40.0, speed=0, shift=0, room=0)
+    task = replace(task, colour=0, gain=0)
+    augment = task.augmentation(zoo.Space(inputs={}, outputs={}, arrays={"rate": np.array(RATE)}))
+    inputs = tones([8000], 8000)
+    found, _ = augment(inputs, None, seeds(1), 0.0)
+    added = found["sound"].numpy() - inputs["sound"]
+    spectrum = np.abs(np.fft.rfft(added[0]))
+    assert spectrum.argmax() == 50
+    ratio = 20 * np.log10(inputs["sound"].std() / added.std())
+    np.testing.assert_allclose(ratio, 40, atol=0.1)
+
+
+def test_the_users_own_rooms_echo(tmp_path: Path) -> None:
+    response = np.zeros(4000)
+    response[[100, 500]] = -0.8, -0.4
+    soundfile.write(tmp_path / "room.wav", response, RATE)
+    task = Keywords(rooms=str(tmp_path), noise=0, room=1.0, speed=0, shift=0, colour=0, gain=0)
+    augment = task.augmentation(zoo.Space(inputs={}, outputs={}, arrays={"rate": np.array(RATE)}))
+    click = np.zeros((1, 8000), np.float32)
+    click[0, 1000] = 0.5
+    inputs = {"sound": click, "length": np.array([8000], np.int32)}
+    found, _ = augment(inputs, None, seeds(1), 0.0)
+    (places,) = np.nonzero(np.abs(found["sound"].numpy()[0]) > 1e-3)
+    assert places.tolist() == [1000, 1400]
+    assert 0 < found["sound"].numpy()[0, 1400] <= 0.25 + 1e-4
+
+
+@pytest.mark.parametrize("name", ["noises", "rooms"])
+def test_a_folder_without_sound_is_refused(name: str, tmp_path: Path) -> None:
+    space = zoo.Space(inputs={}, outputs={}, arrays={"rate": np.array(RATE)})
+    soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    for path in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(zoo.ConfigError, match=f"task.{name}"):
+            Keywords(**{name: str(path)}).augmentation(space)

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 from speech_files import tone, write, write_digits, write_jsonl
 from zoo_speech.data.checks import spoken_alphabet, text_problems
 from zoo_speech.data.datasets import Recordings, Transcripts
+from zoo_speech.generator.spoken import Spoken
 
 from zoo import Finding
 
-NAMES = {"label": r"^(\d)_", "group": r"_([a-z]+\d)_", "rate": 8000}
+NAMES = {"label": r"^(\d)_", "group": r"_([a-z]+\d+)_", "rate": 8000}
 
 
 def check(path: Path, **settings) -> dict[str, Finding]:
@@ -85,6 +87,54 @@ def test_copies_and_speakers_in_two_splits_are_found(tmp_path: Path) -> None:
     assert "1 of 5 speakers of test are also in train: a0" in found["speaker-across-splits"].message
 
 
+def test_one_recording_is_found_again_though_it_sounds_otherwise(tmp_path: Path) -> None:
+    voice = [Spoken(("seven",), speaker=1, seed=0, index=each, rate=16_000) for each in range(20)]
+    sounds = [each.read() for each in voice]
+    for number, sound in enumerate(sounds):
+        split = ("train", "test", "val")[number % 3]
+        write(tmp_path / "in" / split / "yn"[number // 3 % 2] / f"{number}.wav", sound, 16_000)
+    copies = tmp_path / "in" / "val" / "y"
+    write(copies / "lossy.ogg", sounds[0], 16_000)
+    write(copies / "lossier.mp3", sounds[3], 16_000)
+    write(copies / "cut.wav", sounds[6][80:-80], 16_000)
+    write(copies / "quiet.wav", 0.3 * sounds[9], 16_000)
+    write(copies / "telephone.wav", soxr.resample(sounds[12], 16_000, 8000))
+    write(copies / "padded.flac", np.pad(sounds[15], 2000), 16_000)
+
+    dataset = Recordings(path=str(tmp_path / "in"), rate=16_000)
+    found = dataset.check(seed=0, cache=tmp_path / "cache")
+
+    again = {Path(each.where).name for each in found if each.code == "copies-across-splits"}
+    names = {"lossy.ogg", "lossier.mp3", "cut.wav", "quiet.wav", "telephone.wav", "padded.flac"}
+    assert again == names
+
+
+def test_speakers_in_two_splits_are_found_though_one_is_not_known(tmp_path: Path) -> None:
+    rows = []
+    for number in range(12):
+        write(tmp_path / f"{number}.wav", tone(number))
+        split, speaker = ("train", "dev", "test")[number // 2 % 3], "anna" if number else ""
+        row = {"audio_filepath": f"{number}.wav", "label": "yn"[number % 2]}
+        rows.append({**row, "split": split, "speaker": speaker})
+
+    found = check(write_jsonl(tmp_path / "m.jsonl", rows), label="", group="")
+
+    assert (
+        "1 of 1 speakers of validation are also in train" in found["speaker-across-splits"].message
+    )
+
+
+def test_it_is_said_where_speakers_are_not_known(tmp_path: Path) -> None:
+    folder = write_digits(tmp_path / "in", speakers=12)
+
+    found = check(folder, group="_(anna[1-9])_")
+
+    assert "18 of 72 recordings" in found["unknown-speakers"].message
+    assert "data.group" in found["unknown-speakers"].hint
+    for settings in ({"group": ""}, {"group": "", "split_by": "example"}, {"held_out": "anna3_"}):
+        assert ("unknown-speakers" in check(folder, **settings)) == (settings == {"group": ""})
+
+
 def test_texts_are_looked_at(tmp_path: Path) -> None:
     said = ["yes sir", "no", "call 112", "", "a" * 200, *["hello"] * 8]
     rows = []
@@ -117,6 +167,8 @@ def test_what_cannot_be_used_at_all_is_one_finding(tmp_path: Path) -> None:
         (["abc", "a b", "it's 5 \u20ac"], " 'abcist"),
         (["\u0434\u0430", "\u043d\u0435\u0442"], "\u0430\u0434\u0435\u043d\u0442"),
         (["a" * 50 + "\u0436"], "a"),
+        (["\u0434" * 50 + "\u02bc"], "\u02bc\u0434"),
+        (["\u6f22" * 90 + "\u3042\u30a2\u30fc"], "\u3042\u30a2\u30fc\u6f22"),
     ],
 )
 def test_the_alphabet_is_the_letters_that_texts_are_written_in(

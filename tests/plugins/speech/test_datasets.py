@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,8 @@ def test_names_can_say_what_is_held_out(tmp_path: Path) -> None:
     assert all(name.endswith("_0.wav") for name in all_rows(by_turn.splits["test"])["id"])
     assert by_turn.info.counts["test"] == 12
     assert set(all_rows(by_speaker.splits["test"])["speaker"]) == {"anna5"}
+    read, _ = Recordings(**DIGITS, held_out=r"_0\.wav$").read(str(folder), cache=tmp_path / "cache")
+    assert all_rows(read)["split"].tolist().count("test") == 12
     with pytest.raises(ConfigError, match="fits none"):
         load(folder, **DIGITS, held_out="nobody")
     with pytest.raises(ConfigError, match=r"data\.label = '\(' is not a regular expression"):
@@ -90,6 +93,23 @@ def test_four_speakers_are_enough_for_three_splits(tmp_path: Path) -> None:
     data = load(write_digits(tmp_path / "in", speakers=4), **DIGITS)
 
     assert data.info.facts["speakers"] == {"train": 2, "validation": 1, "test": 1}
+
+
+def test_segments_of_one_file_stay_in_one_split(tmp_path: Path) -> None:
+    rows = []
+    for talk in range(5):
+        write(tmp_path / f"{talk}.wav", tone(talk, seconds=2.0))
+        for start in (0.0, 0.5, 1.0):
+            row = {"audio_filepath": f"{talk}.wav", "offset": start, "duration": 0.5}
+            rows.append({**row, "label": "yn"[talk % 2]})
+
+    apart = load(write_jsonl(tmp_path / "m.jsonl", rows))
+    too_few = load(write_jsonl(tmp_path / "few.jsonl", rows[:6]))
+
+    files = [set(all_rows(split)["group"]) for split in apart.splits.values()]
+    assert sum(map(len, files)) == len(set.union(*files)) == 5
+    assert "file-across-splits" not in codes(apart)
+    assert {"few-speakers", "file-across-splits"} <= set(codes(too_few))
 
 
 def test_loading_is_repeatable_and_its_fingerprint_follows_the_data(tmp_path: Path) -> None:
@@ -121,6 +141,39 @@ def test_a_manifest_gives_classes(tmp_path: Path) -> None:
     assert "untrained-class" in codes(chosen)
 
 
+def test_classes_are_speakers_only_if_told_so(tmp_path: Path) -> None:
+    rows = []
+    for number in range(12):
+        write(tmp_path / f"{number}.wav", tone(number))
+        rows.append({"path": f"{number}.wav", "speaker": ("ann", "bob")[number % 2]})
+    unlabelled = write_jsonl(tmp_path / "a.jsonl", rows)
+    labelled = write_jsonl(tmp_path / "b.jsonl", [{**row, "label": "yes"} for row in rows])
+
+    for path in (unlabelled, labelled):
+        data = load(path, classes_are="speakers", split_by="example")
+        assert data.info.facts["classes"] == ["ann", "bob"]
+    named = load(tmp_path, classes_are="speakers", split_by="example", group=r"^(\d)")
+    assert named.info.facts["classes"] == list("0123456789")
+    with pytest.raises(DataError, match="no class") as raised:
+        load(unlabelled)
+    assert "data.classes_are=speakers" in str(raised.value)
+
+
+def test_what_the_model_does_not_know_is_named_and_not_measured_on(tmp_path: Path) -> None:
+    for word in ("yes", "no", "perhaps"):
+        write(tmp_path / "new" / word / "a.wav", tone(0))
+    dataset = Recordings(classes=("no", "yes"))
+
+    measured, findings = dataset.read_labelled(str(tmp_path / "new"), cache=tmp_path / "cache")
+    predicted, _ = dataset.read(str(tmp_path / "new"), cache=tmp_path / "cache")
+
+    assert all_rows(measured)["label"].tolist() == ["no", "yes"]
+    assert len(predicted) == 3
+    (left_out,) = (each for each in findings if each.code == "not-measured")
+    assert left_out.where == "perhaps/a.wav"
+    assert "'perhaps', which the model does not know" in left_out.message
+
+
 def test_one_class_is_not_enough(tmp_path: Path) -> None:
     write(tmp_path / "in" / "yes" / "a.wav", tone(0))
     with pytest.raises(DataError, match="two classes or more"):
@@ -142,6 +195,34 @@ def test_new_recordings_are_read_with_labels_only_if_all_have_one(tmp_path: Path
     assert all_rows(mixed)["id"].tolist() == ["0_anna9_0.wav", "hello.flac"]
     assert len(one) == 1
     assert not [each for each in findings if each.level == "error"]
+
+
+@pytest.mark.parametrize("name", ["a.wav/x.wav", "x" * 300 + ".wav", "a\0.wav", "\udce9.wav"])
+def test_a_row_with_an_impossible_name_is_named(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "a.wav", tone(0))
+    rows = [{"audio_filepath": each, "label": "y"} for each in ("a.wav", name)]
+
+    examples, findings = Recordings(rate=8000).read(
+        str(write_jsonl(tmp_path / "m.jsonl", rows)), cache=tmp_path / "cache"
+    )
+
+    assert all_rows(examples)["id"].tolist() == ["a.wav"]
+    assert [each.code for each in findings] in (["not-opened"], ["bad-name"])
+    findings[0].where.encode()
+
+
+def test_every_bad_file_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "in" / "good.wav", tone(0))
+    for number in range(25):
+        (tmp_path / "in" / f"bad{number}.wav").write_bytes(b"")
+    (tmp_path / "in" / "link.wav").symlink_to("gone.wav")
+    os.close(os.open(os.fsencode(tmp_path / "in") + b"/caf\xe9.wav", os.O_CREAT))
+
+    examples, findings = Recordings(rate=8000).read(str(tmp_path / "in"), cache=tmp_path / "cache")
+
+    assert len(examples) == 1
+    names = {Path(each.where).name for each in findings}
+    assert names == {*(f"bad{number}.wav" for number in range(25)), "link.wav", r"caf\udce9.wav"}
 
 
 def transcribed(folder: Path, texts: list[str]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,10 @@ from keras import ops
 from zoo_speech.models import hub_models
 from zoo_speech.models.hub_models import HubEncoderModel, Moonshine, Whisper
 from zoo_speech.models.speech_model import samples_per_step
+from zoo_speech.streaming import Received
+from zoo_speech.tasks.keywords import Keywords
+from zoo_speech.tasks.speakers import Speakers
+from zoo_speech.tasks.transcribe import Transcribe
 
 import zoo
 
@@ -115,6 +120,26 @@ def test_a_recording_gives_the_same_alone_and_among_longer_ones(
         assert len(alone) == -(-4100 // samples_per_step(model))
         among = among[: len(alone)]
     np.testing.assert_allclose(among, alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("task", [Keywords(seconds=31), Transcribe(), Speakers(window_seconds=26)])
+def test_sound_that_is_too_long_for_whisper_is_refused(task: zoo.Task) -> None:
+    recording = Received(np.zeros(30 * 16_000, np.float32), 16_000)
+    batch = {
+        "recording": zoo.object_column([recording] * 2),
+        "length": np.array([len(recording.samples)] * 2),
+        "label": zoo.object_column(["no", "yes"]),
+        "text": zoo.object_column(["no", "yes"]),
+    }
+    facts = {"rate": 16_000, "classes": ["no", "yes"]}
+    info = zoo.DatasetInfo(name="", source="", fingerprint="", counts={}, facts=facts)
+    preprocessing = task.prepare(zoo.Columns(batch), info)
+    with pytest.raises(zoo.ConfigError, match="hears 30 s at most") as raised:
+        Whisper().build(preprocessing.space)
+    assert "task.seconds=30" in str(raised.value.hint)
+    shorter = {"seconds": 30.0} if isinstance(task, Keywords) else {"window_seconds": 25.0}
+    batch["length"] = np.array([16_000] * 2)
+    assert Whisper().build(replace(task, **shorter).prepare(zoo.Columns(batch), info).space)
 
 
 @every_model

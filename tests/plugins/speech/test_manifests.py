@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from speech_files import tone, write, write_jsonl
 from zoo_speech.data import formats
 from zoo_speech.data.datasets import Recordings, Transcripts
@@ -26,6 +28,17 @@ def test_a_jsonl_manifest_names_files_texts_and_segments(tmp_path: Path) -> None
     assert (whole.text, whole.speaker, whole.split) == ("yes no", "7", "train")
     assert (whole.path.name, whole.start, whole.seconds, whole.duration) == ("a.wav", 0, None, 2)
     assert (segment.start, segment.seconds, segment.name) == (1.0, 0.5, "a.wav@1")
+
+
+def test_a_json_array_is_a_manifest_too(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", tone(0))
+    manifest = tmp_path / "data.json"
+    manifest.write_text('[{"audio_filepath": "a.wav",\n "text": "yes"},\n "a.wav"]')
+
+    listing = formats.find(str(manifest), tmp_path)
+
+    assert [clip.text for clip in listing.clips] == ["yes"]
+    assert [each.where for each in listing.findings] == ["data.json:2"]
 
 
 def test_bad_rows_are_named_and_the_others_read(tmp_path: Path) -> None:
@@ -59,20 +72,24 @@ def test_a_manifest_without_files_says_what_is_lacking(tmp_path: Path) -> None:
 
 
 def test_common_voice_has_official_splits_and_speakers(tmp_path: Path) -> None:
+    language = tmp_path / "corpus" / "en"
     header = "client_id\tpath\tsentence\tup_votes\n"
     for number, split in enumerate(["train", "dev", "test"]):
-        write(tmp_path / "clips" / f"{split}.mp3", tone(number, 1.0, rate=16_000), 16_000)
+        write(language / "clips" / f"{split}.mp3", tone(number, 1.0, rate=16_000), 16_000)
         row = f'anna{number}\t{split}.mp3\tHe said "hello".\t2\n'
-        (tmp_path / f"{split}.tsv").write_text(header + row)
-    (tmp_path / "validated.tsv").write_text(header + row)
-    (tmp_path / "clip_durations.tsv").write_text("clip\tduration[ms]\ntrain.mp3\t300\n")
+        (language / f"{split}.tsv").write_text(header + row)
+    (language / "validated.tsv").write_text(header + row)
+    (language / "clip_durations.tsv").write_text("clip\tduration[ms]\ntrain.mp3\t300\n")
 
-    data = Transcripts(path=str(tmp_path)).load(seed=0, cache=tmp_path / "cache")
+    data = Transcripts(path=str(language)).load(seed=0, cache=tmp_path / "cache")
 
     assert data.info.counts == {"train": 1, "validation": 1, "test": 1}
     row = data.splits["validation"][np.array([0])]
     assert (row["text"][0], row["speaker"][0]) == ('He said "hello".', "anna1")
     assert data.info.facts["alphabet"] == list(" adehilos")
+    with pytest.raises(DataError) as raised:
+        Transcripts(path=str(tmp_path / "corpus")).load(seed=0, cache=tmp_path / "cache")
+    assert "that have manifests: en" in str(raised.value)
 
 
 def test_librispeech_folders_tell_split_speaker_and_text(tmp_path: Path) -> None:
@@ -124,32 +141,60 @@ def test_speech_commands_lists_are_official(tmp_path: Path) -> None:
     assert "hidden-folder" in [each.code for each in listing.findings]
 
 
-@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
-def test_a_tfds_dataset_is_copied_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
-) -> None:
+def test_names_of_speech_commands_tell_speakers_if_all_do(tmp_path: Path) -> None:
+    for number in range(4):
+        write(tmp_path / "yes" / f"0a7c2a8{number // 2}_nohash_{number}.wav", tone(number))
+
+    named = formats.find(str(tmp_path), tmp_path).clips
+    write(tmp_path / "yes" / "other.wav", tone(4))
+    mixed = formats.find(str(tmp_path), tmp_path).clips
+
+    assert [clip.speaker for clip in named] == ["0a7c2a80"] * 2 + ["0a7c2a81"] * 2
+    assert {clip.speaker for clip in mixed} == {""}
+
+
+def store(folder: Path, name: str, audio: Any, examples: list[dict], **options: Any) -> None:
+    """Write a TFDS dataset with classes, speakers and names of files."""
     tfds = pytest.importorskip("tensorflow_datasets")
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    sounds = [(tone(number) * 2**15).astype(np.int64) for number in range(6)]
-    examples = [
-        {"audio": sound, "label": number % 2, "speaker_id": f"anna{number}"}
-        for number, sound in enumerate(sounds)
-    ]
-    name = f"words_{file_format}"
+    features = {
+        "audio": audio,
+        "label": tfds.features.ClassLabel(names=["no", "yes"]),
+        "audio/filename": tfds.features.Text(),
+        "speaker_id": tfds.features.Text(),
+    }
     tfds.dataset_builders.store_as_tfds_dataset(
         name=name,
         version="1.0.0",
-        features=tfds.features.FeaturesDict(
-            {
-                "audio": tfds.features.Audio(sample_rate=8000),
-                "label": tfds.features.ClassLabel(names=["no", "yes"]),
-                "speaker_id": tfds.features.Text(),
-            }
-        ),
+        features=tfds.features.FeaturesDict(features),
         split_datasets={"train": list(enumerate(examples))},
-        data_dir=tmp_path,
-        file_format=file_format,
+        data_dir=folder,
+        **options,
     )
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+@pytest.mark.parametrize("kept", ["numbers", "files"])
+def test_a_tfds_dataset_is_copied_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str, kept: str
+) -> None:
+    tfds = pytest.importorskip("tensorflow_datasets")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    files = [write(tmp_path / f"{number}.wav", tone(number)) for number in range(6)]
+    sounds = [soundfile.read(file, dtype="int16")[0].astype(np.int64) for file in files]
+    audio = tfds.features.Audio(sample_rate=8000)
+    if kept == "files":  # each of which tells its rate
+        audio = tfds.features.Audio(file_format="wav", lazy_decode=True)
+    examples = [
+        {
+            "audio": files[number] if kept == "files" else sounds[number],
+            "label": number % 2,
+            "audio/filename": f"clips/{number}_anna{number}.wav",
+            "speaker_id": f"anna{number}",
+        }
+        for number in range(6)
+    ]
+    name = f"words_{kept}_{file_format}"
+    store(tmp_path, name, audio, examples, file_format=file_format)
     dataset = Recordings(path=f"tfds:{name}", rate=8000)
 
     data, again = (dataset.load(seed=0, cache=tmp_path / "cache") for _ in range(2))
@@ -159,8 +204,25 @@ def test_a_tfds_dataset_is_copied_once(
     assert sum(data.info.counts.values()) == 6
     row = data.splits["train"][np.array([0])]
     number = int(row["speaker"][0][-1])
+    assert row["id"][0].startswith(f"train/{number}_anna{number}.")
     assert row["label"][0] == ("no", "yes")[number % 2]
     assert np.allclose(row["recording"][0].read(), sounds[number] / 2**15, atol=1e-6)
+
+
+def test_the_rate_of_a_tfds_dataset_is_not_guessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tfds = pytest.importorskip("tensorflow_datasets")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    sound = {"audio": np.arange(8000), "label": 0, "audio/filename": "a.wav", "speaker_id": "anna"}
+    store(tmp_path, "no_rate", tfds.features.Audio(), [sound, sound])
+
+    with pytest.raises(DataError, match="does not say how many samples"):
+        formats.find("tfds:no_rate", tmp_path)
+    clips = formats.find("tfds:no_rate", tmp_path, tfds_rate=48_000).clips
+
+    assert [clip.name for clip in clips] == ["train/a.flac", "train/0000001.flac"]
+    assert soundfile.info(clips[0].path).samplerate == 48_000
 
 
 def test_a_path_without_files_is_named(tmp_path: Path) -> None:

@@ -78,7 +78,11 @@ def broken(folder: Path, kind: str) -> Path:
         write(path, sound, subtype="FLOAT")
     elif kind == "no-frames":
         write(path, np.zeros(0, np.float32))
-    elif kind != "missing":
+    elif kind == "link":
+        path.symlink_to(folder / "gone.wav")
+    elif kind == "no-folder":
+        path = folder / "whole.wav" / "a.wav"
+    elif kind != "missing" and len(kind) < 100:
         path.write_bytes(
             {
                 "empty": b"",
@@ -105,6 +109,9 @@ def broken(folder: Path, kind: str) -> Path:
         ("no-channels", "no-channels", "0 channels"),
         ("text", "not-audio", "no audio file"),
         ("missing", "missing", "does not exist"),
+        ("no-folder", "not-opened", "cannot be opened"),
+        ("x" * 300, "not-opened", "cannot be opened"),
+        ("link", "missing", "link to no file"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_named(
@@ -117,6 +124,54 @@ def test_what_is_wrong_with_a_file_is_named(
 
     assert raised.value.cause == cause
     assert examine(recording).cause == cause
+
+
+def headed(folder: Path, kind: str) -> Path:
+    """Write a second of sound in a file whose header says less than usual."""
+    path = folder / f"{kind}.wav"
+    if kind == "gsm":
+        return write(path, tone(8, seconds=1.0), subtype="GSM610")
+    whole = bytearray(write(path, tone(8, seconds=1.0)).read_bytes())
+    size = {"sox": 0x7FFFF000, "arecord": 0x80000000, "ffmpeg": 0xFFFFFFFF}[kind]
+    whole[4:8] = min(size + 36, 2**32 - 1).to_bytes(4, "little")
+    whole[40:44] = size.to_bytes(4, "little")
+    path.write_bytes(whole)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["sox", "arecord", "ffmpeg", "gsm"])
+def test_files_that_were_piped_or_cannot_be_searched_are_read(tmp_path: Path, kind: str) -> None:
+    recording = Recording(headed(tmp_path, kind), 8000)
+
+    read = recording.read()
+
+    assert np.corrcoef(read[:8000], tone(8, seconds=1.0))[0, 1] > 0.9
+    assert np.allclose(recording.read(5000, 6000), read[5000:6000])
+    assert examine(recording).length == len(read)
+
+
+def test_files_that_do_not_say_their_length_are_named(tmp_path: Path) -> None:
+    wav = bytearray(write(tmp_path / "a.wav", tone(9)).read_bytes())
+    wav[40:44] = bytes(4)
+    (tmp_path / "a.wav").write_bytes(wav)
+    flac = bytearray(write(tmp_path / "a.flac", tone(9)).read_bytes())
+    flac[21] &= 0xF0  # the number of samples
+    flac[22:26] = bytes(4)
+    (tmp_path / "a.flac").write_bytes(flac)
+    sound = np.concatenate([0.01 * tone(9, 5.0, 16_000), tone(10, 5.0, 16_000)])
+    vbr = {"bitrate_mode": "VARIABLE", "compression_level": 0.2}
+    mp3 = write(tmp_path / "a.mp3", sound, 16_000, format="MP3", **vbr).read_bytes()
+    headless = mp3[mp3.find(mp3[:2], 4) :]
+    (tmp_path / "b.mp3").write_bytes(headless)
+    (tmp_path / "tagged.mp3").write_bytes(mp3 + b"TAG" + bytes(3000))
+
+    assert examine(Recording(tmp_path / "a.wav", 8000)).cause == "no-length"
+    assert examine(Recording(tmp_path / "a.flac", 8000)).cause == "no-length"
+    named = examine(Recording(tmp_path / "b.mp3", 8000))
+    assert named.cause == "no-length"
+    assert "ffmpeg" in named.hint
+    for name in ("a.mp3", "tagged.mp3"):
+        assert examine(Recording(tmp_path / name, 8000)).seconds == pytest.approx(10)
 
 
 def test_hours_are_not_read_at_once_but_their_stretches_are(tmp_path: Path) -> None:
@@ -138,15 +193,16 @@ def test_a_look_measures_and_is_kept(tmp_path: Path) -> None:
         Recording(write(tmp_path / "a.wav", loud), 16_000),
         Recording(write(tmp_path / "b.flac", loud), 16_000),
         Recording(write(tmp_path / "c.wav", np.zeros(800, np.float32)), 16_000),
+        Recording(write(tmp_path / "d.wav", np.stack([loud, -loud], axis=1)), 16_000),
     ]
 
-    clipped, copy, silent = look_at(recordings, tmp_path / "cache")
+    clipped, copy, silent, cancelled = look_at(recordings, tmp_path / "cache")
 
     assert clipped.peak == pytest.approx(1, abs=1e-3)
     assert clipped.clipped > 0.1
     assert (clipped.native, clipped.length, clipped.seconds) == (8000, 4800, 0.3)
     assert clipped.content == copy.content
-    assert (silent.peak, silent.rms, silent.clipped) == (0, 0, 0)
-    assert look_at(recordings, tmp_path / "cache") == [clipped, copy, silent]
+    assert (silent.peak, silent.clipped, cancelled.peak) == (0, 0, 0)
+    assert look_at(recordings, tmp_path / "cache") == [clipped, copy, silent, cancelled]
     write(tmp_path / "a.wav", tone(7))
     assert look_at(recordings, tmp_path / "cache")[0].content != clipped.content

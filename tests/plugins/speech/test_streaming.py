@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from zoo_speech.data.datasets import Recordings, Transcripts
+from zoo_speech.decoding.ctc import Greedy
 from zoo_speech.models.resnet import ResNet
 from zoo_speech.streaming import Received, Stream
 from zoo_speech.tasks.keywords import Keywords
@@ -44,14 +45,19 @@ def examples(sounds: list[np.ndarray]) -> zoo.Batch:
 TASKS: dict[str, Any] = {
     "keywords": Keywords(seconds=1.0),
     "transcribe": Transcribe(window_seconds=2.0, context_seconds=0.5),
+    "beams": Transcribe(window_seconds=2.0, context_seconds=0.5, beams=3),
     "speakers": Speakers(window_seconds=2.0),
 }
 
 
 @pytest.fixture(scope="module", params=TASKS)
 def bundle(request: pytest.FixtureRequest) -> zoo.Bundle:
-    """A network of each task whose weights were drawn, not learnt."""
-    task = TASKS[request.param]
+    return bundle_of(request.param)
+
+
+def bundle_of(name: str) -> zoo.Bundle:
+    """Return a network of a task whose weights were drawn, not learnt."""
+    task = TASKS[name]
     train = zoo.Columns(examples([noise(1, 1), noise(1, 2)]))
     info = zoo.DatasetInfo(
         name="",
@@ -69,7 +75,7 @@ def bundle(request: pytest.FixtureRequest) -> zoo.Bundle:
         addresses={},
         task=task,
         architecture=model,
-        dataset=Transcripts() if request.param == "transcribe" else Recordings(),
+        dataset=Transcripts() if isinstance(task, Transcribe) else Recordings(),
         preprocessing=preprocessing,
         model=network,
         decision={},
@@ -130,6 +136,22 @@ def test_whole_windows_are_run_once(bundle: zoo.Bundle, monkeypatch: pytest.Monk
         before = len(runs)
         stream.feed(noise(1.0))
         assert len(runs) - before <= 3
+
+
+def test_frames_that_stay_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stream(bundle_of("transcribe"), every=1.0)
+    heard: list[int] = []
+    hear = Greedy.hear
+
+    def counted(search: Greedy, log_probs: np.ndarray) -> None:
+        heard[-1] += len(log_probs)
+        hear(search, log_probs)
+
+    monkeypatch.setattr(Greedy, "hear", counted)
+    for _ in range(12):
+        heard.append(0)
+        stream.feed(noise(1.0))
+    assert max(heard[6:]) <= max(heard[:6])
 
 
 def test_a_stream_takes_one_channel_of_numbers(bundle: zoo.Bundle) -> None:

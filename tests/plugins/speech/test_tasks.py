@@ -20,10 +20,11 @@ from zoo_speech.tasks.keywords import Keywords
 from zoo_speech.tasks.saliency import saliency
 from zoo_speech.tasks.speakers import Speakers
 from zoo_speech.tasks.transcribe import Transcribe
-from zoo_speech.tasks.windows import Cut, cut_recordings, joined
+from zoo_speech.tasks.windows import Cut, cut_recordings, parts_of
 from zoo_speech.text import TextForm
 
 import zoo
+from zoo.inference import Sweep
 
 RATE = 8000
 
@@ -140,7 +141,8 @@ def test_frames_of_windows_make_up_those_of_the_whole(frame: int, seconds: float
         start + frame * np.arange(-(-size // frame))
         for start, size in zip(starts, windows["length"], strict=True)
     ]
-    whole, samples = joined(frames, windows["length"], cut)
+    parts, samples = parts_of(frames, windows["length"], cut)
+    whole = np.concatenate(parts)
     np.testing.assert_array_equal(whole, frame * np.arange(-(-length // frame)))
     assert 0 <= (frame - samples) * len(whole) < frame  # times are right within a frame
 
@@ -148,16 +150,16 @@ def test_frames_of_windows_make_up_those_of_the_whole(frame: int, seconds: float
 def test_windows_are_parts_of_their_recording_and_do_not_train() -> None:
     batch = recordings([0.5, 4.0], text=["a", "b"])
     windows = zoo.all_rows(cut_recordings(zoo.Columns(batch), Cut.of(2.0, 0.5, RATE)))
-    assert windows["example"].tolist() == [0, 1, 1, 1, 1]
-    assert windows["known"].tolist() == [True, False, False, False, False]
+    assert windows["example"].tolist() == [0, 1, 1, 1]
+    assert windows["known"].tolist() == [True, False, False, False]
     whole = batch["recording"][1].read()
-    for row in range(1, 5):
+    for row in range(1, 4):
         start, length = int(windows["start"][row]), int(windows["length"][row])
         np.testing.assert_array_equal(
             windows["recording"][row].read(), whole[start : start + length]
         )
     preprocessing = Transcribe().prepare(zoo.Columns(batch), info_of())
-    assert preprocessing.weights(windows).tolist() == [1, 0, 0, 0, 0]
+    assert preprocessing.weights(windows).tolist() == [1, 0, 0, 0]
 
 
 def test_recordings_that_are_short_stay_as_they_are(texts: zoo.Batch) -> None:
@@ -168,7 +170,24 @@ def test_recordings_that_are_short_stay_as_they_are(texts: zoo.Batch) -> None:
 
 def test_a_context_that_leaves_nothing_of_a_window_is_refused(texts: zoo.Batch) -> None:
     with pytest.raises(zoo.ConfigError, match="context"):
-        Transcribe(window_seconds=4, context_seconds=2).cut(RATE)
+        Transcribe(window_seconds=4, context_seconds=2).prepare(zoo.Columns(texts), info_of())
+
+
+def test_what_trains_is_seen_whole_and_what_is_left_out_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    examples = zoo.Columns(recordings([30.0, 38.7, 5.0], text=["a", "b", "c"]))
+    task = Transcribe()
+    preprocessing = task.prepare(examples, info_of())
+    assert task.windows(examples, preprocessing) is examples
+    longer = zoo.Columns(recordings([41.0], text=["a"]))
+    windows = zoo.all_rows(task.windows(longer, preprocessing))
+    assert preprocessing.weights(windows).tolist() == [0, 0]
+    assert not caplog.records
+    Transcribe(window_seconds=10).prepare(examples, info_of())
+    assert "2 of 3 training recordings do not train" in caplog.text
+    with pytest.raises(zoo.ConfigError, match="All 3 training recordings"):
+        Transcribe(window_seconds=4, context_seconds=1).prepare(examples, info_of())
 
 
 # From outputs to predictions
@@ -205,7 +224,7 @@ def test_transcriptions_have_text_times_and_confidence(texts: zoo.Batch, tmp_pat
     assert (first["word"], first["start"], first["end"]) == ("one", 0.0, 0.15)
     assert (second["word"], second["start"]) == ("two", 0.3)
     assert records[0]["confidence"] > 0.9
-    assert records[3] == {**records[3], "text": "", "words": [], "confidence": 1.0}
+    assert records[3] == {**records[3], "text": "", "words": [], "confidence": None}
     task.files(texts, found, tmp_path, TranscriptPreprocessing(rate=RATE, alphabet=("a",)))
     line = (tmp_path / "words.ctm").read_text(encoding="utf-8").splitlines()[0]
     assert line.split()[:5] == ["0.wav", "1", "0.00", "0.15", "one"]
@@ -224,7 +243,7 @@ def test_measured_text_is_normalised(texts: zoo.Batch) -> None:
 
 def test_a_word_list_corrects_what_was_heard(texts: zoo.Batch, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("One\nTwo\n")
-    task = Transcribe(words=str(tmp_path / "words.txt"), beams=20)
+    task = Transcribe(words=str(tmp_path / "words.txt"))
     found = transcribed(task, SAID, texts)
     assert found["text"].tolist() == ["one two", "two", "two one", ""]
     with pytest.raises(zoo.ConfigError, match="whole words"):
@@ -278,6 +297,38 @@ def test_saliency_has_the_frames_of_the_recording_alone(words: zoo.Batch) -> Non
     maps = saliency(network(preprocessing), inputs)
     assert [each.shape for each in maps] == [(50, 40), (80, 40), (100, 40)]
     assert all(np.isfinite(each).all() and each.any() for each in maps)
+
+
+@pytest.mark.parametrize("kind", ["keywords", "transcribe", "speakers"])
+def test_explanations_are_given_and_drawn(kind: str, words: zoo.Batch, texts: zoo.Batch) -> None:
+    tasks: dict[str, Any] = {
+        "keywords": Keywords(seconds=0.5),
+        "transcribe": Transcribe(window_seconds=1.4, context_seconds=0.24),
+        "speakers": Speakers(),
+    }
+    task, batch = tasks[kind], texts if kind == "transcribe" else words
+    preprocessing = task.prepare(zoo.Columns(batch), info_of(classes=["no", "yes"]))
+    model = network(preprocessing)
+    examples = zoo.Columns(batch)
+    predictions = Sweep(task, preprocessing, examples, 4).outputs(model)
+    predictions = task.decode(predictions, {})
+    rows = task.explained(batch, predictions)
+    assert len(rows) == 4
+    some = ({name: each[rows] for name, each in part.items()} for part in (batch, predictions))
+    maps = task.explain(model, preprocessing, *some)["saliency"]
+    assert model.to_json()  # it can be saved as before
+    seen = {"keywords": 0.5, "transcribe": 1.44, "speakers": 9.0}[kind]
+    frames = [round(100 * min(length / RATE, seen)) for length in batch["length"][rows]]
+    assert [each.shape for each in maps] == [(count, 40) for count in frames]
+    assert all(each.any() for each in maps)
+    saliency = np.full(len(batch["id"]), None, object)
+    saliency[rows] = maps
+    figures = task.figures(batch, {**predictions, "saliency": saliency}, {})
+    drawn = next(each for each in figures if each.title == "What speaks for it")
+    assert drawn.html.count("<img") == 4
+    part = {name: each[rows] for name, each in batch.items()}
+    found = {**{name: each[rows] for name, each in predictions.items()}, "saliency": maps}
+    assert all(len(each["saliency"]) for each in task.records(part, found))
 
 
 def test_speakers_are_recognised_whatever_the_label_is(words: zoo.Batch) -> None:

@@ -50,6 +50,19 @@ def test_a_shift_is_found_where_it_begins_and_ends(pairs, lines):
     assert abs(shift.stop - 1600) <= 200
 
 
+@pytest.mark.parametrize("count", [160, 230])
+def test_a_missing_line_is_mostly_found_in_small_files_and_never_where_none_is(pairs, count):
+    found = 0
+    for start in range(0, 1700, 100):
+        sources, targets = pairs[0][start : start + count], pairs[1][start : start + count]
+        shorter = targets[:40] + targets[41:]
+
+        assert shifts(sources, targets) == []
+        found += {each.lines for each in shifts(sources[:-1], shorter)} == {-1}
+
+    assert found >= 13  # of 17
+
+
 def test_misaligned_lines_are_an_error_that_says_which(tmp_path, pairs):
     targets = [*pairs[1][:801], *pairs[1][802:], "Ein Satz, der nicht hierher gehört."]
 
@@ -82,6 +95,23 @@ def test_files_in_each_others_language_are_an_error(tmp_path, pairs):
 
     assert finding.level == "error"
     assert finding.message == "The sources look like de and the translations like en."
+
+
+@pytest.mark.parametrize(("count", "expected"), [(400, ["warning"]), (8, [])])
+def test_a_side_in_another_language_of_the_same_script_is_a_warning(
+    tmp_path, pairs, count, expected
+):
+    places = ("la maison", "le jardin", "une rue", "un train")
+    french = [f"Il y a {row} chats dans {places[row % 4]}." for row in range(count)]
+
+    of_translations = check(write(tmp_path / "a", pairs[0][:count], french), tmp_path)
+    of_sources = check(write(tmp_path / "b", french, pairs[1][:count]), tmp_path)
+
+    assert [each.level for each in found(of_translations, "other-language")] == expected
+    assert [each.level for each in found(of_sources, "other-language")] == expected
+    if expected:
+        (finding,) = found(of_translations, "other-language")
+        assert finding.message == "The translations look like fr, and are said to be de."
 
 
 def test_a_file_in_another_encoding_is_an_error(tmp_path, pairs):

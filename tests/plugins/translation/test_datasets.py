@@ -63,6 +63,26 @@ def test_of_several_test_sets_one_is_taken_and_the_others_are_named(tmp_path):
         load(tmp_path / "data", tmp_path, test_set="test_2018")
 
 
+def test_new_files_tell_of_their_splits_and_which_test_set_counts(tmp_path):
+    for stem in ("train", "test_2016", "test_2017"):
+        write(tmp_path / "data", stem, *numbered(2, stem))
+    write(tmp_path / "new", "letters", *numbered(2))
+
+    def splits(path, **settings):
+        dataset = Pairs(source="en", target="de", **settings)
+        examples, findings = dataset.read(str(path), cache=tmp_path)
+        rows = all_rows(examples)
+        stems = [name.split(".")[0] for name in rows["id"]]
+        return dict(zip(stems, rows.get("split", stems), strict=True)), codes(findings)
+
+    of_2016 = {"train": "train", "test_2016": "test", "test_2017": ""}
+    of_2017 = {"train": "train", "test_2016": "", "test_2017": "test"}
+    assert splits(tmp_path / "data") == (of_2016, [])
+    assert splits(tmp_path / "data", test_set="flickr") == (of_2016, ["test-set"])
+    assert splits(tmp_path / "data", test_set="test_2017") == (of_2017, [])
+    assert splits(tmp_path / "new", test_set="test_2017") == ({"letters": "letters"}, [])
+
+
 def test_without_official_files_equal_sources_stay_together(tmp_path):
     sources, targets = numbered(60)
     write(

@@ -74,6 +74,19 @@ def test_one_language_may_be_named_of_two_but_not_of_three(tmp_path):
         read(str(tmp_path), Languages("en", "it"))
 
 
+def test_other_endings_are_no_languages_unless_the_user_says_so(tmp_path):
+    write(tmp_path / "x.txt", "one")
+    write(tmp_path / "x.log", "two")
+    write(tmp_path / "y.qaa", "eins")
+    write(tmp_path / "y.en", "one")
+
+    texts = read_any(str(tmp_path / "x.*"), EN_DE)
+    named = read(str(tmp_path / "y.*"), Languages("en", "qaa"))
+
+    assert [section.sources for section in texts.sections] == [["two"], ["one"]]
+    assert pairs(named) == [("one", "eins")]
+
+
 def test_two_files_with_a_comma_or_a_common_beginning(tmp_path):
     first, second = write(tmp_path / "c.en.txt", "one"), write(tmp_path / "c.pt-BR.txt", "um")
     expected = [("one", "um")]
@@ -181,6 +194,26 @@ def test_tsv_lines_with_other_columns_are_named(tmp_path):
     assert "has 3 columns, expected 2" in parallel.findings[1].message
 
 
+def test_a_table_of_sentences_with_a_stray_tab_keeps_the_others(tmp_path):
+    file = write(tmp_path / "a.tsv", "one", "", "two\tzwei", "three")
+
+    (section,) = read_any(str(file), EN_DE).sections
+
+    assert (section.sources, section.targets) == (["one", "", "three"], None)
+    assert places(section.findings) == [f"{file}, line 3"]
+
+
+def test_fields_that_are_quoted_as_in_csv_are_named(tmp_path):
+    lines = ['"He said ""hi"""\t"Er sagte ""hi"""', '"Who?" "Me!"\t"Wer?" "Ich!"']
+
+    parallel = read(str(write(tmp_path / "a.tsv", *lines)), EN_DE)
+
+    assert pairs(parallel)[0] == ('"He said ""hi"""', '"Er sagte ""hi"""')
+    assert [(each.code, each.message[:8]) for each in parallel.findings] == [
+        ("quoted-fields", "1 lines ")
+    ]
+
+
 @pytest.mark.parametrize(
     ("record", "languages"),
     [
@@ -210,6 +243,40 @@ def test_broken_json_lines_are_named(tmp_path):
 
     assert pairs(parallel) == [("one", "eins")] * 2
     assert places(parallel.findings) == [f"{file}, line {number}" for number in range(2, 7)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['{"source": "one", "target": null}', '{"source": "two", "target": "zwei"}'],
+        ['{"src": "one"}', '{"src": "two", "tgt": "zwei"}'],
+        ['{"en": "one"}', '{"en": "two", "de": "zwei"}'],
+        ["one", "two\tzwei", "three\tdrei"],
+    ],
+)
+def test_of_tables_without_some_translations_all_are_predicted_and_the_others_learnt(
+    tmp_path, lines
+):
+    kind = "jsonl" if lines[0].startswith("{") else "tsv"
+    file = str(write(tmp_path / f"a.{kind}", *lines))
+
+    (section,) = read_any(file, EN_DE).sections
+    learnt = read(file, EN_DE)
+
+    assert (section.sources[:2], section.targets) == (["one", "two"], None)
+    assert [each.code for each in section.findings] == ["partly-labelled"]
+    assert pairs(learnt)[0] == ("two", "zwei")
+    assert places(learnt.findings) == [f"{file}, line 1"]
+
+
+@pytest.mark.parametrize("odd", ['{"meta": 1}', '{"id": "7", "no": "yes", "is": "on"}', "[]"])
+def test_an_odd_first_object_does_not_hide_the_others(tmp_path, odd):
+    file = write(tmp_path / "a.jsonl", odd, '{"en": "one", "de": "eins"}')
+
+    parallel = read(str(file), EN_DE)
+
+    assert pairs(parallel) == [("one", "eins")]
+    assert places(parallel.findings) == [f"{file}, line 1"]
 
 
 def test_several_formats_or_languages_in_one_folder_are_refused(tmp_path):
@@ -254,6 +321,53 @@ def test_tmx_is_read_from_its_source_language(tmp_path, encoding, given):
     assert parallel.sections[0].numbers == [1, 3]
     assert parallel.languages == (given if given.source else ("en-GB", "de-DE"))
     assert parallel.findings[0].message == "1 of 3 units lack one of the languages."
+
+
+def tmx(source: str, *units: list[tuple[str, str]]) -> str:
+    variants = (
+        "".join(f'<tuv xml:lang="{code}"><seg>{text}</seg></tuv>' for code, text in unit)
+        for unit in units
+    )
+    body = "".join(f"<tu>{each}</tu>" for each in variants)
+    return f'<tmx version="1.4"><header srclang="{source}"/><body>{body}</body></tmx>'
+
+
+def test_tmx_languages_are_those_of_all_units(tmp_path):
+    units = [("en", "only")], [("fr", "un")], [("en", "one"), ("de", "eins"), ("fr", "un")]
+    file = str(write(tmp_path / "a.tmx", tmx("en", *units)))
+
+    parallel = read(file, EN_DE)
+
+    assert (pairs(parallel), parallel.sections[0].numbers) == ([("one", "eins")], [3])
+    with pytest.raises(ConfigError, match=r"holds en, fr, de"):
+        read(file, Languages())
+    with pytest.raises(ConfigError, match=r"has no 'it', but en, fr, de"):
+        read(file, Languages("en", "it"))
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "expected", "languages"),
+    [
+        ("EN_us", Languages(), "one two three four", ("en", "de")),
+        ("*all*", EN_DE, "one two three four", ("en", "de")),
+        ("*all*", Languages("en-US", "de"), "one three four", ("en-US", "de")),
+        ("*all*", Languages("de", "en-gb"), "eins zwei", ("de", "en-gb")),
+    ],
+)
+def test_tmx_regions_of_a_language_are_one_unless_named(
+    tmp_path, source, given, expected, languages
+):
+    units = (
+        [("en-US", "one"), ("en-GB", "one b"), ("de-DE", "eins")],
+        [("en-GB", "two"), ("de-AT", "zwei")],
+        [("EN-US", "three"), ("de_de", "drei")],
+        [("en-US", "four"), ("de", "vier")],
+    )
+
+    parallel = read(str(write(tmp_path / "a.tmx", tmx(source, *units))), given)
+
+    assert " ".join(first for first, _ in pairs(parallel)) == expected
+    assert parallel.languages == languages
 
 
 def test_tmx_with_entities_or_cut_short_is_refused(tmp_path):
@@ -338,6 +452,8 @@ def test_a_tfds_dataset_without_translations_is_refused(tmp_path, monkeypatch):
 
 def test_a_text_file_keeps_its_lines_whatever_is_in_them(tmp_path):
     file = tmp_path / "bad.txt"
+    nothing, silence = Pairs().read(str(write(tmp_path / "empty.txt")), cache=tmp_path)
+    assert (len(nothing), silence) == (0, [])
     file.write_bytes(b"one\n\n  \nz\xf6lf\n\nlast")
 
     examples, findings = Pairs(source="en", target="de").read(str(file), cache=tmp_path)

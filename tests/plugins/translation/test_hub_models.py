@@ -360,16 +360,15 @@ def test_presets_are_those_of_the_sizes_there_are() -> None:
     assert "bart_base_en" in Bart().presets()
 
 
-@pytest.mark.parametrize("name", ["t5", "bart"])
 def test_recipe_starts_from_a_preset_and_trains_its_vocabulary(
-    name: str, presets: Mapping[str, Preset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    presets: Mapping[str, Preset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
 
     run = zoo.train(
-        f"translation/{name}",
+        "translation/t5",
         runs=tmp_path / "runs",
-        weights=str(presets[name].folder),
+        weights=str(presets["t5"].folder),
         settings={
             "data.count": 60,
             "evaluation.baselines": False,
@@ -384,7 +383,7 @@ def test_recipe_starts_from_a_preset_and_trains_its_vocabulary(
     )
 
     trained = zoo.load(run.path).model
-    both = zip(trained.weights, presets[name].network.weights, strict=True)
+    both = zip(trained.weights, presets["t5"].network.weights, strict=True)
     kept = [(ours, theirs) for ours, theirs in both if ours.path.startswith("transformer_")]
     assert len(kept) > 20
     for ours, theirs in kept:

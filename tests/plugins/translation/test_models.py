@@ -134,7 +134,7 @@ def test_steps_score_as_all_places_at_once(name: str, built: dict[str, keras.Mod
     np.testing.assert_allclose(np.stack(steps, axis=1), logits(built[name], inputs), atol=1e-5)
 
 
-@each_model
+@pytest.mark.parametrize("name", ["rotary", "gru"])
 def test_training_lowers_the_loss_also_in_bfloat16(name: str, half_precision: None) -> None:
     first, *_, last = losses(name, steps=12)
 
@@ -219,17 +219,23 @@ sys.path.insert(0, sys.argv[1])
 import test_models as tests
 from zoo_translation.decoding.translator import translate
 
-first, *_, last = tests.losses("rotary", steps=6)
-network = tests.MODELS["rotary"].build(tests.space())
-inputs, _ = tests.pairs()
-pieces, scores = translate(network, inputs["source"], beams=2, longest=6)
-assert last < first and pieces.shape[:2] == scores.shape == (4, 2)
+for name in ("rotary", "gru"):
+    first, *_, last = tests.losses(name, steps=6)
+    network = tests.MODELS[name].build(tests.space())
+    inputs, _ = tests.pairs()
+    pieces, scores = translate(network, inputs["source"], beams=2, longest=6)
+    assert last < first and pieces.shape[:2] == scores.shape == (4, 2)
 """
 
 
 def test_trains_and_translates_on_jax() -> None:
     pytest.importorskip("jax")
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    }
     command = [sys.executable, "-c", _ON_JAX, str(Path(__file__).parent)]
 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

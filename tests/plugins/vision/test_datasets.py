@@ -58,11 +58,14 @@ def test_without_official_lists_images_are_drawn_by_seed(tmp_path):
 def test_official_lists_stay_and_what_is_missing_comes_out_of_train(tmp_path, given, expected):
     shots = [*many(20, given[0]), *many(5, given[1])]
 
-    data = load(write_coco(tmp_path / "data", shots), tmp_path / "cache")
+    path = write_coco(tmp_path / "data", shots)
+    data = load(path, tmp_path / "cache")
+    read, _ = Boxes().read(str(path), cache=tmp_path / "cache")
 
     assert data.info.counts == expected
     kept = {"val": "validation", "test": "test"}[given[1]]
     assert sorted(names(data, kept)) == [f"{given[1]}{k:03d}" for k in range(5)]
+    assert read[np.arange(25)]["split"].tolist().count(kept) == 5
     assert "random-split" in codes(data.findings)
 
 

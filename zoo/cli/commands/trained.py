@@ -136,8 +136,9 @@ def _predict(arguments: argparse.Namespace, out: Output) -> None:
         out.warn(_line(finding))
     value: dict[str, Any] = {"findings": [asdict(finding) for finding in found.findings]}
     if not arguments.out:
-        lines = found.texts() if arguments.text else found.lines()
-        out.data({"predictions": found.records, **value}, "\n".join(lines))
+        lines = "\n".join(found.texts() if arguments.text else found.lines())
+        shown = [lines] if found.records else []
+        out.data({"predictions": found.records, **value}, *shown)
         return
     path = found.write(Path(arguments.out))
     kind = "folder" if is_folder(path) else "file"

@@ -13,18 +13,17 @@ import numpy as np
 
 from zoo.components import Batch, Data, Dataset
 from zoo.data.examples import all_rows
+from zoo.data.grouped import SPLITS
 from zoo.testing.digest import digest, length, rows_of
 from zoo.testing.subject import MOST_ROWS, Trial
 from zoo.testing.violations import blamed, require
-
-_SPLITS = ("train", "validation", "test")
 
 
 def loads(trial: Trial) -> None:
     """There are examples to train on and to measure on, and nothing is wrong with them."""
     data, address = trial.data, _address(trial)
-    unknown = set(data.splits) - set(_SPLITS)
-    require(not unknown, f"{address} has the splits {sorted(unknown)}, expected {_SPLITS}.")
+    unknown = set(data.splits) - set(SPLITS)
+    require(not unknown, f"{address} has the splits {sorted(unknown)}, expected {SPLITS}.")
     for name in ("train", "test"):
         require(
             name in data.splits and len(data.splits[name]),
@@ -189,7 +188,8 @@ def reads_like_it_loads(trial: Trial) -> None:
         examples, findings = dataset.settled(trial.data.info).read(dataset.path, cache=trial.cache)
     errors = [finding for finding in findings if finding.level == "error"]
     require(not errors, f"`read` finds errors in files that could be loaded: {_told(errors)}")
-    found, expected = set(all_rows(examples)), set(trial.rows("train"))
+    found = set(all_rows(examples)) - {"split"}
+    expected = set(trial.rows("train")) - {"split"}
     require(
         found == expected,
         f"`read` of {_address(trial)} gives the columns {sorted(found)} for the files that were "

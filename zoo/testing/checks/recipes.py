@@ -111,7 +111,9 @@ def resumes_bit_equal(trial: Trial) -> None:
 
 def equal_on_two_replicas(trial: Trial) -> None:
     """Two replicas take the same steps as one device."""
-    apart = trial.elsewhere.of("replicas")
+    from zoo.testing.elsewhere import ask_of_replicas
+
+    apart = ask_of_replicas(trial)
     require(
         apart <= _REPLICA_TOLERANCE,
         f"Two replicas move the weights of {trial.address} otherwise than one device does, by "
