@@ -93,9 +93,9 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
-    """After each file, set aside what stays of it: no later search has to go through it again."""
+    """After each file or class, set aside what stays of it, and no later search sees it again."""
     yield
-    if nextitem is None or nextitem.path != item.path:
+    if nextitem is None or nextitem.parent != item.parent:
         gc.collect()
         gc.freeze()
 

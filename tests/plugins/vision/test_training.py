@@ -112,8 +112,9 @@ def test_a_run_says_how_good_it_is_for_each_class_and_size(whole: zoo.Run) -> No
 
 def test_a_bundle_is_measured_alike_on_each_format(transferred: zoo.Run, tmp_path: Path) -> None:
     measured = {}
+    shots = [shot._replace(split="test") for shot in SHOTS]
     for write in (write_coco, write_voc, write_yolo):
-        path = write(tmp_path / write.__name__)
+        path = write(tmp_path / write.__name__, shots)
         evaluation = zoo.evaluate(transferred.path, data=str(path), samples=5)
         assert evaluation["examples"] == len(SHOTS)
         assert evaluation["split"] == str(path)
