@@ -23,6 +23,8 @@ def run_on_jax(script: str, *, devices: int, imports: Path) -> None:
         **os.environ,
         "JAX_PLATFORMS": "cpu",
         "KERAS_BACKEND": "jax",
+        # Most of the time goes into compiling well what runs once.
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
     folders = [str(imports), str(Path(__file__).parent)]

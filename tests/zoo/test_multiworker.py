@@ -60,14 +60,26 @@ def _weights(run: Path) -> Sequence[np.ndarray]:
     return weights
 
 
+def _launch(*train: str) -> Ended:
+    (ended,) = run_workers(1, ["-m", "zoo.cli", "launch", "--workers", "2", "--", "train", *train])
+    return ended
+
+
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two workers that nothing disturbed."""
-    runs = tmp_path_factory.mktemp("undisturbed")
-    ended = _train(runs, 2)
-    assert [each.code for each in ended] == [0, 0], ended
-    (path,) = runs.iterdir()
-    return path
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """How a command ended that started two workers, whom nothing disturbed."""
+    settings = {**_SETTINGS, "train.stages": f"[{{steps = {_STEPS}}}]"}
+    options = [f"--set={name}={value}" for name, value in settings.items()]
+    runs = str(tmp_path_factory.mktemp("launched"))
+    ended = _launch("fraud", "--trial", "--json", "--runs", runs, *options)
+    assert ended.code == 0, ended.errors
+    return ended
+
+
+@pytest.fixture(scope="module")
+def undisturbed(launched: Ended) -> Path:
+    """The run of these workers."""
+    return Path(json.loads(launched.output)["run"])
 
 
 def test_the_chief_alone_writes(undisturbed: Path) -> None:
@@ -137,15 +149,14 @@ with joined(detect()) as group:
     assert any("PerReplica" in each.errors for each in ended)
 
 
-def test_launch_starts_workers_and_tells_which_failed(tmp_path: Path) -> None:
-    command = ["-m", "zoo.cli", "launch", "--workers", "2", "--", "train", "fraud", "--trial"]
-    (good,) = run_workers(1, [*command, "--runs", str(tmp_path), "--json"])
-    assert good.code == 0, good.errors
-    assert json.loads(good.output)["run"].startswith(str(tmp_path))
-    assert "[0] Device: multiworker, as ZOO_COORDINATOR has 2 workers" in good.errors
-    assert "[1] Run" not in good.errors
+def test_launch_starts_workers_of_whom_one_speaks(launched: Ended) -> None:
+    assert "[0] Device: multiworker, as ZOO_COORDINATOR has 2 workers" in launched.errors
+    assert "[1] Run" not in launched.errors
 
-    (bad,) = run_workers(1, [*command, "--runs", str(tmp_path), "--set", "train.pace=3"])
-    assert bad.code == 2
-    assert "train.pace" in bad.errors
-    assert "Traceback" not in bad.errors
+
+def test_launch_tells_which_worker_failed() -> None:
+    ended = _launch("froud")
+    assert ended.code == 2
+    assert "[0] error: No recipe is called 'froud'." in ended.errors
+    assert "Worker 0 ended with exit code 2" in ended.errors
+    assert "Traceback" not in ended.errors

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from jax_process import run_on_jax
 from keras import ops
 from zoo_translation.losses import SmoothedCrossEntropy
 from zoo_translation.models.attention_gru import AttentionGRU
@@ -213,9 +211,6 @@ def test_odd_width_is_refused() -> None:
 
 
 _ON_JAX = """
-import sys
-import numpy as np
-sys.path.insert(0, sys.argv[1])
 import test_models as tests
 from zoo_translation.decoding.translator import translate
 
@@ -230,17 +225,7 @@ for name in ("rotary", "gru"):
 
 def test_trains_and_translates_on_jax() -> None:
     pytest.importorskip("jax")
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "jax",
-        "JAX_PLATFORMS": "cpu",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    }
-    command = [sys.executable, "-c", _ON_JAX, str(Path(__file__).parent)]
-
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stderr
+    run_on_jax(_ON_JAX, devices=1, imports=Path(__file__).parent)
 
 
 def test_examples_are_read_twice_in_training_alone() -> None:

@@ -23,15 +23,12 @@ SETTINGS: dict[str, Any] = {
     "task.size": 96,
     "task.mosaic": 1.0,
     "task.mixup": 0.5,
-    "task.close_mosaic": 0.7,  # between the second and the third step of the second stage
+    "task.close_mosaic": 0.7,
     "task.rotation": 10.0,
     "model.size": "nano",
     "strategy.precision": "float32",
     "train.batch_size": 4,
-    "train.stages": [
-        {"name": "head", "trainable": ["head"], "steps": 3, "batchnorm": "freeze"},
-        {"name": "all", "steps": 3, "layer_decay": 0.8},
-    ],
+    "train.stages": [{"name": "all", "steps": 3, "layer_decay": 0.8}],
     "evaluation.samples": 5,
     "evaluation.baselines": False,
     "evaluation.batch_size": 4,
@@ -56,7 +53,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
 def transferred(whole: zoo.Run, tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
     """A run on cats and dogs in COCO format that began with the weights of `whole`."""
     folder = tmp_path_factory.mktemp("transferred")
-    stages = [{"name": "head", "trainable": ["head"], "steps": 2}]
+    stages = [{"name": "head", "trainable": ["head"], "steps": 2, "batchnorm": "freeze"}]
     return zoo.train(
         "vision",
         data=str(write_coco(folder / "data")),
