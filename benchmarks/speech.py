@@ -128,13 +128,16 @@ def trained(
     )
     seconds = time.perf_counter() - began
     for system in run.evaluation["systems"]:
-        parts = [
-            f"{name} {value['value']:.4f} ({value['low']:.4f} to {value['high']:.4f})"
-            for name, value in list(system["values"].items())[:2]
-        ]
+        parts = [shown(*named) for named in list(system["values"].items())[:2]]
         print(f"  {system['name']}: {', '.join(parts)}")
     print(f"  {run.evaluation['examples']} tested, {seconds:.0f} s on {CORES} cores, {run.path}")
     return run.evaluation["systems"][0]["values"]
+
+
+def shown(name: str, value: dict[str, Any]) -> str:
+    """Return a metric with its interval; there is none where one speaker alone is tested."""
+    interval = f" ({value['low']:.4f} to {value['high']:.4f})" if value["low"] is not None else ""
+    return f"{name} {value['value']:.4f}{interval}"
 
 
 # Digits

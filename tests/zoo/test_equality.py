@@ -40,7 +40,7 @@ _SOME = {
     ("tensorflow", 2): (_DENSE, _SYNCHRONISED, _BY_TOKENS),
     ("tensorflow", 4): (_DENSE,),
     ("jax", 1): (_DENSE, _SYNCHRONISED, _BY_TOKENS),
-    ("jax", 2): (_DENSE, _SYNCHRONISED),
+    ("jax", 2): (_DENSE,),
     ("jax", 4): (),
 }
 """What is not trained of all recipes, as each process compiles for itself; all with EVERY_RECIPE=1.
