@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -92,6 +93,7 @@ def _voice(samples: np.ndarray, rate: int) -> np.ndarray:
     return fft.irfft(spectrum, max(round(length * _RATE / rate), 1))
 
 
+@cache
 def _bands() -> np.ndarray:
     """Return triangular weights of frequencies on a mel scale, float32 [frequencies, SIDE]."""
     mels = np.log1p(fft.rfftfreq(_WINDOW, 1 / _RATE) / 700)

@@ -63,12 +63,22 @@ def _gradients(
     return zoo.gradients(best, {"spectrogram": spectrograms})["spectrogram"]
 
 
-def of_first_windows(model: keras.Model, preprocessing: Any, windows: zoo.Batch) -> np.ndarray:
-    """Return the saliency of the first window of each recording; see :func:`saliency`."""
+def of_first_windows(
+    task: zoo.Task, model: keras.Model, preprocessing: Any, batch: zoo.Batch
+) -> zoo.Batch:
+    """Return `saliency` of the first window of each recording; see :func:`saliency`.
+
+    Args:
+        task: cuts the recordings into windows.
+        model: of this plugin.
+        preprocessing: makes its inputs.
+        batch: the recordings.
+    """
+    windows = zoo.all_rows(task.windows(zoo.Columns(batch), preprocessing))
     first = np.flatnonzero(windows.get("start", np.zeros(len(windows["length"]))) == 0)
     found = []
     for start in range(0, len(first), _READ):
         rows = first[start : start + _READ]
         inputs = preprocessing.inputs({name: column[rows] for name, column in windows.items()})
         found.append(saliency(model, inputs))
-    return np.concatenate(found)
+    return {"saliency": np.concatenate(found)}

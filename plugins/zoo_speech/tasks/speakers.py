@@ -142,8 +142,7 @@ class Speakers(Varied, zoo.Classification):
 
         `saliency` is float32 [frames, bands] for each example; see `zoo_speech.tasks.saliency`.
         """
-        windows = zoo.all_rows(self.windows(zoo.Columns(batch), preprocessing))
-        return {"saliency": of_first_windows(model, preprocessing, windows)}
+        return of_first_windows(self, model, preprocessing, batch)
 
     def records(self, batch: zoo.Batch, predictions: zoo.Batch) -> Iterator[dict[str, Any]]:
         """Yield the speaker of each recording, how likely that is, and the embedding."""

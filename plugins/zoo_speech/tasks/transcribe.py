@@ -214,8 +214,7 @@ class Transcribe(Varied, zoo.Task):
 
         `saliency` is float32 [frames, bands] for each example; see `zoo_speech.tasks.saliency`.
         """
-        windows = zoo.all_rows(self.windows(zoo.Columns(batch), preprocessing))
-        return {"saliency": of_first_windows(model, preprocessing, windows)}
+        return of_first_windows(self, model, preprocessing, batch)
 
     def records(self, batch: zoo.Batch, predictions: zoo.Batch) -> Iterator[dict[str, Any]]:
         """Yield the text of each recording, its words with their times, and its length.
