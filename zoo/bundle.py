@@ -187,7 +187,9 @@ def load(path: Path | str, plugins: Registry | None = None) -> Bundle:
         StorageError: it is no bundle, is damaged or was changed.
         UnknownNameError: a plugin it needs is not installed.
     """
-    folder = _folder(path)
+    folder = Path(path)
+    if (folder / "bundle" / "bundle.json").exists():
+        folder = folder / "bundle"
     content = _read_checked(folder)
     plugins = plugins or registry()
     described, origins = content["components"], origins_in(content["about"])
@@ -204,19 +206,6 @@ def load(path: Path | str, plugins: Registry | None = None) -> Bundle:
         decision=content["decision"],
         about=content["about"],
     )
-
-
-def task_of(path: Path | str) -> Task:
-    """Return the task of a bundle, or of the bundle of a run, without its network.
-
-    Raises:
-        StorageError, UnknownNameError: as :func:`load` does.
-    """
-    content = _read_checked(_folder(path))
-    task: Task = build(
-        registry(), "task", content["components"]["task"], origins_in(content["about"])
-    )
-    return task
 
 
 def check_readable(
@@ -243,12 +232,6 @@ def check_readable(
 def is_bundle(path: Path | str) -> bool:
     """Return whether `path` is the folder of a bundle or of a run that has one."""
     return any((Path(path) / place).exists() for place in ("bundle.json", "bundle/bundle.json"))
-
-
-def _folder(path: Path | str) -> Path:
-    """Return the folder of a bundle, given it or a run's."""
-    folder = Path(path)
-    return folder / "bundle" if (folder / "bundle" / "bundle.json").exists() else folder
 
 
 def _read_checked(folder: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -164,7 +164,12 @@ def _json_lines(values: Iterable[Any]) -> Iterator[str]:
 
 
 def predict(
-    path: Path | str, data: Path | str, *, settings: Mapping[str, Any], explain: bool
+    path: Path | str,
+    data: Path | str,
+    *,
+    settings: Mapping[str, Any],
+    explain: bool,
+    check: Callable[[Task], None] = lambda task: None,
 ) -> Predictions:
     """Predict on files with a bundle.
 
@@ -173,6 +178,8 @@ def predict(
         data: files to predict on.
         settings: of the dataset or the task, by dotted name.
         explain: add what the task says of its reasons.
+        check: called with the task before anything is predicted; raises if what it predicts
+            is not what is wanted.
 
     Returns:
         the predictions; none, and a note, if there is nothing in the files.
@@ -182,6 +189,7 @@ def predict(
     """
     with joined(detect()):
         bundle = bundles.load(path).with_settings(settings)
+        check(bundle.task)
         examples, findings = bundle.dataset.read(str(data), cache=cache_folder())
         if not len(examples) and not findings:
             note = Finding("note", "empty", "There is nothing in it to predict on.", str(data))

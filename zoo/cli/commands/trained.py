@@ -11,7 +11,7 @@ from zoo.cli.options import add_set, trained_settings
 from zoo.cli.output import Output
 from zoo.cli.parser import Commands, Parser, count
 from zoo.cli.results import results
-from zoo.components import Finding
+from zoo.components import Finding, Task
 
 
 def register(commands: Commands) -> None:
@@ -114,21 +114,21 @@ def _evaluate(arguments: argparse.Namespace, out: Output) -> None:
 
 
 def _predict(arguments: argparse.Namespace, out: Output) -> None:
-    from zoo import api
     from zoo.startup import load_tensorflow
 
     out.mute_unless_chief()
     settings = trained_settings(arguments.settings)
     load_tensorflow()
-    from zoo.actions.predict import check_target, check_text, is_folder
-    from zoo.bundle import task_of
+    from zoo.actions.predict import check_target, check_text, is_folder, predict
 
-    if arguments.out:
-        check_target(Path(arguments.out), task_of(arguments.path))
-    elif arguments.text:
-        check_text(task_of(arguments.path))
-    found = api.predict(
-        arguments.path, arguments.data, settings=settings, explain=arguments.explain
+    def check(task: Task) -> None:
+        if arguments.out:
+            check_target(Path(arguments.out), task)
+        elif arguments.text:
+            check_text(task)
+
+    found = predict(
+        arguments.path, arguments.data, settings=settings, explain=arguments.explain, check=check
     )
     if out.muted:
         return
